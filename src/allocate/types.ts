@@ -1,0 +1,68 @@
+/**
+ * The two tables that carry everything between rooms. Both are plain JSON: they can be saved, edited by hand and read back.
+ */
+
+/** One width of one layer. */
+export interface Choice {
+  /** 2..8 or 16; 32 is the layer left in float. */
+  readonly bits: number;
+  /** Predicted damage to the whole network of this layer alone at this width, in the table's unit; >= 0, finite. */
+  readonly damage: number;
+  /** Codes, scales and zero points of the layer in bytes, as they are written. */
+  readonly bytes: number;
+  /** True where a forward pass measured `damage`; false where it was derived from another width or is a proxy. */
+  readonly measured: boolean;
+}
+
+export interface CostLayer {
+  /** Name shown to people, unique in the table. */
+  readonly name: string;
+  /** Name of the weight initializer. */
+  readonly weight: string;
+  readonly opType: string;
+  /** Number of weights. */
+  readonly params: number;
+  /** Ascending in bits, one entry a width. */
+  readonly choices: readonly Choice[];
+}
+
+/** Layer x width -> damage and bytes. Every sensitivity metric makes one, every strategy and objective reads one. */
+export interface CostTable {
+  readonly version: 1;
+  readonly metric: string;
+  /** kl: nats a prediction; nse: squared error / squared norm; proxy: no unit, only an order. */
+  readonly unit: 'kl' | 'nse' | 'proxy';
+  readonly samples: number;
+  /** In the order of the graph. */
+  readonly layers: readonly CostLayer[];
+}
+
+/** Granularity of the scales: one a tensor, one an output channel, or one a block of that many weights of a channel. */
+export type Granularity = 'tensor' | 'channel' | number;
+
+export interface PlanLayer {
+  readonly name: string;
+  readonly weight: string;
+  readonly bits: number;
+  readonly granularity: Granularity;
+  readonly symmetric: boolean;
+  readonly rounding: string;
+  readonly format: string;
+}
+
+/** Layer -> width, granularity, rounding, format. */
+export interface Plan {
+  readonly version: 1;
+  readonly metric: string;
+  readonly strategy: string;
+  readonly objective: string;
+  /** (codes + scales + zero points in bits) / number of quantizable weights. */
+  readonly averageBits: number;
+  /** Sum of the layers' bytes. */
+  readonly bytes: number;
+  /** The objective's value on the table. */
+  readonly predicted: number;
+  /** Proven: no plan within the budget has an objective below `predicted - gap`. 0: optimal. null: nothing is proved. */
+  readonly gap: number | null;
+  readonly layers: readonly PlanLayer[];
+}

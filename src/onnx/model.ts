@@ -1,0 +1,83 @@
+import type { Tensor } from '../tensor.ts';
+
+/**
+ * The model as the rooms see it: immutable, and every message remembers the bytes it came in (`wire`). A changed message is
+ * a new object without `wire`; writing copies `wire` where there is one and encodes the rest, so what was not touched is
+ * written byte for byte, fields this version does not know included. `wire` is the message's content, without tag and length.
+ */
+export interface Model {
+  readonly irVersion: number;
+  /** Domain ('' is ai.onnx) to version. */
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly producer: string;
+  readonly graph: Graph;
+  readonly functions: readonly ModelFunction[];
+  /** All other fields of ModelProto as they came, tags included. */
+  readonly rest: Uint8Array;
+  readonly wire?: Uint8Array | undefined;
+}
+
+export interface Graph {
+  readonly name: string;
+  readonly nodes: readonly Node[];
+  readonly initializers: readonly Initializer[];
+  readonly inputs: readonly ValueInfo[];
+  readonly outputs: readonly ValueInfo[];
+  readonly valueInfo: readonly ValueInfo[];
+  /** All other fields of GraphProto as they came (name and doc_string among them), tags included. */
+  readonly rest: Uint8Array;
+  readonly wire?: Uint8Array | undefined;
+}
+
+export interface Node {
+  readonly opType: string;
+  /** '' is ai.onnx. */
+  readonly domain: string;
+  readonly name: string;
+  /** Value names; '' where an optional input or output is absent. */
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: ReadonlyMap<string, Attribute>;
+  readonly wire?: Uint8Array | undefined;
+}
+
+export type Attribute =
+  | { readonly type: 'float'; readonly value: number }
+  | { readonly type: 'int'; readonly value: number }
+  | { readonly type: 'string'; readonly value: string }
+  | { readonly type: 'tensor'; readonly value: Tensor }
+  | { readonly type: 'graph'; readonly value: Graph }
+  | { readonly type: 'floats'; readonly value: readonly number[] }
+  | { readonly type: 'ints'; readonly value: readonly number[] }
+  | { readonly type: 'strings'; readonly value: readonly string[] }
+  | { readonly type: 'other'; readonly value: null };
+
+export interface Initializer {
+  readonly name: string;
+  /** TensorProto.DataType; `dtypeOf` gives its name where Kappa has one. */
+  readonly dataType: number;
+  readonly dims: readonly number[];
+  /** Decoded at the first call and kept. @throws ModelError, UnsupportedError, each naming the tensor. */
+  tensor(): Tensor;
+  readonly wire?: Uint8Array | undefined;
+}
+
+export interface ValueInfo {
+  readonly name: string;
+  /** TensorProto.DataType of a tensor type, undefined for any other type. */
+  readonly elemType: number | undefined;
+  /** A number, a symbolic name, or null where the dimension is unknown; undefined where the rank is. */
+  readonly dims: readonly (number | string | null)[] | undefined;
+  readonly wire?: Uint8Array | undefined;
+}
+
+export interface ModelFunction {
+  readonly name: string;
+  readonly domain: string;
+  readonly inputs: readonly string[];
+  readonly outputs: readonly string[];
+  readonly attributes: readonly string[];
+  readonly opsets: ReadonlyMap<string, number>;
+  readonly nodes: readonly Node[];
+  readonly wire?: Uint8Array | undefined;
+}
