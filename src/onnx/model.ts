@@ -76,6 +76,7 @@ export interface ModelFunction {
   readonly domain: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
+  /** Names of its attributes, those without a default first. */
   readonly attributes: readonly string[];
   readonly opsets: ReadonlyMap<string, number>;
   readonly nodes: readonly Node[];

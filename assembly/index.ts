@@ -1,0 +1,91 @@
+/**
+ * The kernels' binary interface, typed for hosts by `Kernels` in src/wasm/kernels.ts. Addresses are usize, sizes i32.
+ */
+export { gemm, gemm_scratch } from './gemm';
+export { im2col } from './conv';
+export { avgpool2d, maxpool2d } from './pool';
+export {
+  add,
+  sub,
+  mul,
+  div,
+  min_of as min,
+  max_of as max,
+  add_scalar,
+  sub_scalar,
+  mul_scalar,
+  div_scalar,
+  min_scalar,
+  max_scalar,
+  rsub_scalar,
+  rdiv_scalar,
+  add_row,
+  sub_row,
+  mul_row,
+  div_row,
+  min_row,
+  max_row,
+  rsub_row,
+  rdiv_row,
+  add_col,
+  sub_col,
+  mul_col,
+  div_col,
+  min_col,
+  max_col,
+  rsub_col,
+  rdiv_col,
+} from './elementwise';
+export {
+  relu,
+  neg_of as neg,
+  abs_of as abs,
+  sqrt_of as sqrt,
+  reciprocal,
+  exp_of as exp,
+  log_of as log,
+  erf_of as erf,
+  tanh_of as tanh,
+  sigmoid,
+  gelu,
+  clip,
+  leaky_relu,
+} from './unary';
+export { softmax, log_softmax } from './softmax';
+export { layer_norm, rms_norm, channel_affine } from './norm';
+export {
+  sum,
+  sum_squares,
+  dot,
+  squared_distance,
+  reduce_rows_sum,
+  reduce_rows_mean,
+  reduce_rows_max,
+  reduce_rows_min,
+  reduce_cols_sum,
+  argmax_rows,
+} from './reduce';
+export { min_max, histogram, moments } from './statistics';
+export { kl_rows, kl_probability_rows, nll_rows } from './divergence';
+export { transpose, permute4 } from './transpose';
+export { svd, svd_scratch } from './svd';
+export { qr, qr_apply, qr_scratch } from './qr';
+export { gemv_f64 } from './gemv';
+export { quantize_rows, dequantize_rows, fake_quantize_rows, quantize_error } from './quantize';
+export { fit_rows } from './clip';
+export {
+  pack_plane,
+  unpack_plane,
+  pack_dense,
+  unpack_dense,
+  pack_int4,
+  unpack_int4,
+  codes_to_int8,
+  codes_to_int16,
+} from './pack';
+export { f32_to_f16, f16_to_f32 } from './half';
+
+/** First address above the static data. */
+export function heap_base(): usize {
+  return __heap_base;
+}

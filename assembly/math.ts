@@ -1,0 +1,191 @@
+/**
+ * Elementary functions on vectors. Arguments are reduced to an interval on which a polynomial, interpolating the function
+ * at Chebyshev nodes, is closer than the rounding of f32 (J.-M. Muller, Elementary Functions, ch. 3 and 11). Only + - * /
+ * and bit operations: every engine computes the same bits.
+ */
+
+const LOG2E: f32 = 1.4426950408889634;
+/** ln 2 in two parts; the first has 10 bits, so its product with an exponent is exact (Cody and Waite). */
+const LN2_HIGH: f32 = 0.693359375;
+const LN2_LOW: f32 = -0.00021219444170128554;
+
+// @ts-ignore: decorator
+@inline
+function splat(x: f32): v128 {
+  return f32x4.splat(x);
+}
+
+/** p x + c */
+// @ts-ignore: decorator
+@inline
+function horner(p: v128, x: v128, c: f32): v128 {
+  return f32x4.add(f32x4.mul(p, x), f32x4.splat(c));
+}
+
+/** 2^i for i in [-126, 127]. */
+// @ts-ignore: decorator
+@inline
+function power_of_two(i: v128): v128 {
+  return i32x4.shl(i32x4.add(i, i32x4.splat(127)), 23);
+}
+
+/** exp: x = n ln 2 + r, |r| <= ln 2 / 2; 2^n in two factors, so that subnormal results come out. */
+// @ts-ignore: decorator
+@inline
+export function exp_f32x4(x: v128): v128 {
+  const c = f32x4.min(f32x4.max(x, splat(-104)), splat(89));
+  const n = f32x4.nearest(f32x4.mul(c, splat(LOG2E)));
+  const r = f32x4.sub(f32x4.sub(c, f32x4.mul(n, splat(LN2_HIGH))), f32x4.mul(n, splat(LN2_LOW)));
+  let p = splat(0.0013926392421126366);
+  p = horner(p, r, 0.008363345637917519);
+  p = horner(p, r, 0.04166655242443085);
+  p = horner(p, r, 0.16666576266288757);
+  p = horner(p, r, 0.5);
+  const y = f32x4.add(f32x4.add(f32x4.mul(f32x4.mul(p, r), r), r), splat(1));
+  const i = i32x4.trunc_sat_f32x4_s(n);
+  const h = i32x4.shr_s(i, 1);
+  return f32x4.mul(f32x4.mul(y, power_of_two(h)), power_of_two(i32x4.sub(i, h)));
+}
+
+/** log: x = 2^e (1 + f), 1 + f in [sqrt(1/2), sqrt 2); log(1 + f) = f - f^2/2 + f^3 P(f). */
+// @ts-ignore: decorator
+@inline
+export function log_f32x4(x: v128): v128 {
+  const small = f32x4.lt(x, splat(1.1754943508222875e-38));
+  const s = v128.bitselect(f32x4.mul(x, splat(8388608)), x, small);
+  // Subtracting the bits of sqrt(1/2) puts the carry into the exponent field exactly where the significand passes it.
+  const d = i32x4.sub(s, i32x4.splat(0x3f3504f3));
+  const e = f32x4.sub(
+    f32x4.convert_i32x4_s(i32x4.shr_s(d, 23)),
+    v128.and(small, splat(23)),
+  );
+  const f = f32x4.sub(
+    i32x4.add(v128.and(d, i32x4.splat(0x007fffff)), i32x4.splat(0x3f3504f3)),
+    splat(1),
+  );
+  let p = splat(0.06971611827611923);
+  p = horner(p, f, -0.11479733884334564);
+  p = horner(p, f, 0.11685419827699661);
+  p = horner(p, f, -0.12425687164068222);
+  p = horner(p, f, 0.14249058067798615);
+  p = horner(p, f, -0.1666780263185501);
+  p = horner(p, f, 0.20000715553760529);
+  p = horner(p, f, -0.2499999701976776);
+  p = horner(p, f, 0.3333333134651184);
+  const f2 = f32x4.mul(f, f);
+  let y = f32x4.add(f32x4.mul(f32x4.mul(p, f), f2), f32x4.mul(e, splat(LN2_LOW)));
+  y = f32x4.sub(y, f32x4.mul(f2, splat(0.5)));
+  y = f32x4.add(f32x4.add(f, y), f32x4.mul(e, splat(LN2_HIGH)));
+  // 0, negative, Infinity and NaN.
+  y = v128.bitselect(splat(-Infinity), y, f32x4.eq(x, splat(0)));
+  y = v128.bitselect(splat(NaN), y, f32x4.lt(x, splat(0)));
+  y = v128.bitselect(x, y, f32x4.eq(x, splat(Infinity)));
+  return v128.bitselect(x, y, f32x4.ne(x, x));
+}
+
+/** erf: x + x P(x^2) up to 1, then 1 - exp(-Q(|x|)) with Q = -log erfc; beyond 4 it rounds to 1. */
+// @ts-ignore: decorator
+@inline
+export function erf_f32x4(x: v128): v128 {
+  const a = f32x4.abs(x);
+  const z = f32x4.mul(x, x);
+  let p = splat(7.875874871388078e-5);
+  p = horner(p, z, -0.000801686430349946);
+  p = horner(p, z, 0.005189087241888046);
+  p = horner(p, z, -0.02685421146452427);
+  p = horner(p, z, 0.11283594369888306);
+  p = horner(p, z, -0.3761262595653534);
+  p = horner(p, z, 0.12837916612625122);
+  const near = f32x4.add(f32x4.mul(p, x), x);
+  const b = f32x4.min(a, splat(4));
+  let q = splat(-1.6371513993362896e-6);
+  q = horner(q, b, 4.605804133461788e-5);
+  q = horner(q, b, -0.0005968056502752006);
+  q = horner(q, b, 0.004759596195071936);
+  q = horner(q, b, -0.026421135291457176);
+  q = horner(q, b, 0.11008008569478989);
+  q = horner(q, b, 0.6318260431289673);
+  q = horner(q, b, 1.1302334070205688);
+  q = horner(q, b, -0.0003201380604878068);
+  const far = copy_sign(f32x4.sub(splat(1), exp_f32x4(f32x4.neg(q))), x);
+  return v128.bitselect(far, near, f32x4.gt(a, splat(1)));
+}
+
+/** tanh: x + x^3 P(x^2) up to 0.625, then 1 - 2 / (exp(2|x|) + 1). */
+// @ts-ignore: decorator
+@inline
+export function tanh_f32x4(x: v128): v128 {
+  const a = f32x4.abs(x);
+  const z = f32x4.mul(x, x);
+  let p = splat(-0.006096714176237583);
+  p = horner(p, z, 0.020997179672122);
+  p = horner(p, z, -0.05385090783238411);
+  p = horner(p, z, 0.1333276927471161);
+  p = horner(p, z, -0.333333283662796);
+  const near = f32x4.add(f32x4.mul(f32x4.mul(p, z), x), x);
+  const e = exp_f32x4(f32x4.add(a, a));
+  const far = copy_sign(f32x4.sub(splat(1), f32x4.div(splat(2), f32x4.add(e, splat(1)))), x);
+  return v128.bitselect(far, near, f32x4.gt(a, splat(0.625)));
+}
+
+/** 1 / (1 + exp(-x)), through exp(-|x|), which cannot overflow. */
+// @ts-ignore: decorator
+@inline
+export function sigmoid_f32x4(x: v128): v128 {
+  const e = exp_f32x4(f32x4.neg(f32x4.abs(x)));
+  const above = v128.bitselect(e, splat(1), f32x4.lt(x, splat(0)));
+  return f32x4.div(above, f32x4.add(splat(1), e));
+}
+
+/** x (1 + erf(x / sqrt 2)) / 2 (Hendrycks and Gimpel, arXiv 1606.08415). */
+// @ts-ignore: decorator
+@inline
+export function gelu_f32x4(x: v128): v128 {
+  const e = erf_f32x4(f32x4.mul(x, splat(0.7071067811865476)));
+  return f32x4.mul(f32x4.mul(x, splat(0.5)), f32x4.add(splat(1), e));
+}
+
+// @ts-ignore: decorator
+@inline
+function copy_sign(magnitude: v128, sign: v128): v128 {
+  return v128.bitselect(sign, magnitude, i32x4.splat(0x80000000));
+}
+
+/**
+ * exp of doubles, within 2 ulp: x = n ln 2 + r; results below 2^-1021 become 0. For x up to 709; NaN stays NaN.
+ */
+// @ts-ignore: decorator
+@inline
+export function exp_f64x2(x: v128): v128 {
+  const low = f64x2.lt(x, f64x2.splat(-707.5));
+  const c = f64x2.min(f64x2.max(x, f64x2.splat(-708)), f64x2.splat(709));
+  // Adding 1.5 * 2^52 rounds to a whole number and leaves it, in two's complement, in the low bits.
+  const magic = f64x2.splat(6755399441055744);
+  const t = f64x2.add(f64x2.mul(c, f64x2.splat(1.4426950408889634)), magic);
+  const n = f64x2.sub(t, magic);
+  const r = f64x2.sub(
+    f64x2.sub(c, f64x2.mul(n, f64x2.splat(0.6931471803691238))),
+    f64x2.mul(n, f64x2.splat(1.9082149292705877e-10)),
+  );
+  let p = f64x2.splat(2.0914898727175524e-9);
+  p = horner_f64(p, r, 2.5105513541847086e-8);
+  p = horner_f64(p, r, 2.755727313289604e-7);
+  p = horner_f64(p, r, 2.7557254685728803e-6);
+  p = horner_f64(p, r, 2.480158732595111e-5);
+  p = horner_f64(p, r, 0.0001984126987538548);
+  p = horner_f64(p, r, 0.0013888888888883633);
+  p = horner_f64(p, r, 0.008333333333325973);
+  p = horner_f64(p, r, 0.04166666666666667);
+  p = horner_f64(p, r, 0.1666666666666667);
+  p = horner_f64(p, r, 0.5);
+  const y = f64x2.add(f64x2.add(f64x2.mul(f64x2.mul(p, r), r), r), f64x2.splat(1));
+  // Adds n to the exponent field.
+  const scaled = i64x2.add(y, i64x2.shl(t, 52));
+  return v128.bitselect(y, v128.andnot(scaled, low), f64x2.ne(x, x));
+}
+
+// @ts-ignore: decorator
+@inline
+function horner_f64(p: v128, x: v128, c: f64): v128 {
+  return f64x2.add(f64x2.mul(p, x), f64x2.splat(c));
+}

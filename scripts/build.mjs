@@ -1,0 +1,193 @@
+// Makes build/kernels.wasm and dist/. Flags: --kernels (only the kernels), --no-types (no declarations).
+//
+// dist/index.js and dist/node.js share one chunk, so that a class has one identity through either door; index.js and that
+// chunk import nothing, so that they load in browsers and edge workers. dist/cli.js stands alone. The kernels stay a file
+// beside them: a module that is loaded by URL can be compiled by platforms that forbid compiling bytes.
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { basename, dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { build } from 'esbuild';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const at = (...parts) => join(root, ...parts);
+const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
+
+class BuildError extends Error {}
+
+function runNode(args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(process.execPath, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'] });
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve();
+      else reject(new BuildError(`${relative(root, args[0])} ended with ${signal ?? `exit code ${code}`}`));
+    });
+  });
+}
+
+/** Writes under another name and renames, so that whoever reads `file` meanwhile sees the old one or the new one, whole. */
+function replace(file, bytes) {
+  mkdirSync(dirname(file), { recursive: true });
+  const temporary = `${file}.${process.pid}.tmp`;
+  writeFileSync(temporary, bytes);
+  renameSync(temporary, file);
+}
+
+/** Hash over everything that decides the kernels' bytes: compiler version, its settings, every source. */
+function kernelHash() {
+  const hash = createHash('sha256');
+  const sources = readdirSync(at('assembly'), { recursive: true }).filter((name) => name.endsWith('.ts'));
+  const inputs = ['node_modules/assemblyscript/package.json', 'asconfig.json'];
+  for (const file of [...inputs, ...sources.map((name) => join('assembly', name)).sort()])
+    hash.update(`${file}\n${sha256(readFileSync(at(file)))}\n`);
+  return hash.digest('hex');
+}
+
+async function buildKernels() {
+  const out = at('build', 'kernels.wasm');
+  const record = at('build', 'kernels.hash');
+  const inputs = kernelHash();
+  if (existsSync(out) && existsSync(record)) {
+    if (readFileSync(record, 'utf8') === `${inputs} ${sha256(readFileSync(out))}\n`) return 'unchanged';
+  }
+  const temporary = join('build', `kernels-${process.pid}.wasm`);
+  try {
+    await runNode([at('node_modules/assemblyscript/bin/asc.js'), '--target', 'release', '--outFile', temporary]);
+    renameSync(at(temporary), out);
+  } finally {
+    rmSync(at(temporary), { force: true });
+  }
+  replace(record, `${inputs} ${sha256(readFileSync(out))}\n`);
+  return 'built';
+}
+
+/** `require` of a built-in module inside a CommonJS package becomes a static import, which an ES module can have. */
+const builtins = {
+  name: 'builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /./ }, ({ path, kind, namespace }) => {
+      if (kind !== 'require-call' || !isBuiltin(path)) return undefined;
+      return { path, namespace: namespace === 'builtin' ? 'builtin-import' : 'builtin' };
+    });
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
+      contents: `module.exports = require('${path}').default`,
+    }));
+    onLoad({ filter: /./, namespace: 'builtin-import' }, ({ path }) => ({
+      contents: `export { default } from '${path}'`,
+    }));
+  },
+};
+
+/** cli-table3 loads this only for tables that ask it for colours; Kappa's never do. */
+const colourless = {
+  name: 'colourless',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
+    onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
+  },
+};
+
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  format: 'esm',
+  target: 'es2022',
+  charset: 'utf8',
+  legalComments: 'eof',
+  logLevel: 'warning',
+  metafile: true,
+  write: false,
+};
+
+function doors() {
+  return build({
+    ...common,
+    entryPoints: { index: 'src/index.ts', node: 'src/node.ts' },
+    platform: 'browser',
+    splitting: true,
+    chunkNames: 'core-[hash]',
+    external: ['node:*'],
+    outdir: 'dist',
+    plugins: [colourless],
+  });
+}
+
+function cli() {
+  return build({
+    ...common,
+    entryPoints: { cli: 'src/cli/main.ts' },
+    platform: 'node',
+    banner: { js: '#!/usr/bin/env node' },
+    outdir: 'dist',
+    plugins: [builtins, colourless],
+  });
+}
+
+/** What each output imports at run time: the neutral door nothing but its chunk, the others Node's own modules at most. */
+function checkImports({ outputs }) {
+  for (const [file, output] of Object.entries(outputs)) {
+    const name = basename(file);
+    for (const { path, external } of output.imports) {
+      if (!external) continue;
+      if (!isBuiltin(path)) throw new BuildError(`${file}: import of '${path}' was not bundled`);
+      if (name !== 'cli.js' && name !== 'node.js')
+        throw new BuildError(`${file}: imports '${path}', but must load without Node (see ${users(output)})`);
+    }
+  }
+}
+
+function users(output) {
+  return Object.keys(output.inputs)
+    .filter((input) => input.startsWith('src/') && /from '(node:|\w+')/.test(readFileSync(at(input), 'utf8')))
+    .join(', ');
+}
+
+async function bundle() {
+  for (const entry of ['src/index.ts', 'src/node.ts', 'src/cli/main.ts'])
+    if (!existsSync(at(entry))) throw new BuildError(`${entry} is missing`);
+  const results = await Promise.all([doors(), cli()]);
+  for (const { metafile } of results) checkImports(metafile);
+  const files = results.flatMap(({ outputFiles }) => outputFiles);
+  for (const { path, contents } of files) replace(path, contents);
+  chmodSync(at('dist', 'cli.js'), 0o755);
+  replace(at('dist', 'kernels.wasm'), readFileSync(at('build', 'kernels.wasm')));
+  const made = new Set(files.map(({ path }) => basename(path)));
+  for (const name of readdirSync(at('dist')))
+    if (/^core-.*\.js$/.test(name) && !made.has(name)) rmSync(at('dist', name), { force: true });
+}
+
+async function declarations() {
+  rmSync(at('dist', 'types'), { recursive: true, force: true });
+  await runNode([at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']);
+}
+
+async function main(flags) {
+  const unknown = flags.find((flag) => flag !== '--no-types' && flag !== '--kernels');
+  if (unknown) throw new BuildError(`unknown flag ${unknown}: expected --kernels or --no-types`);
+  const start = performance.now();
+  const kernels = await buildKernels();
+  if (!flags.includes('--kernels')) {
+    await bundle();
+    if (!flags.includes('--no-types')) await declarations();
+  }
+  console.log(`built in ${((performance.now() - start) / 1000).toFixed(1)} s (kernels ${kernels})`);
+}
+
+main(process.argv.slice(2)).catch((error) => {
+  // esbuild has printed its own messages by now
+  if (error instanceof BuildError || error.errors) console.error(`build: ${error.message}`);
+  else console.error(error);
+  process.exitCode = 1;
+});

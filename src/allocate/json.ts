@@ -1,0 +1,146 @@
+import { DataError } from '../errors.ts';
+import type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from './types.ts';
+
+/** Bounds on what a file may claim. */
+const MAX_LAYERS = 1_000_000;
+const MAX_CHOICES = 64;
+
+/**
+ * A plan read from JSON, every field checked; fields this version does not know are dropped.
+ * @param name what errors call it
+ * @throws DataError naming the field, what was expected and what was found
+ */
+export function parsePlan(value: unknown, name = 'plan'): Plan {
+  const o = object(value, name);
+  version(o, name);
+  const layers = list(o.layers, `${name}.layers`, MAX_LAYERS).map((l, i) => planLayer(l, `${name}.layers[${i}]`));
+  unique(layers, name);
+  return {
+    version: 1,
+    metric: text(o.metric, `${name}.metric`),
+    strategy: text(o.strategy, `${name}.strategy`),
+    objective: text(o.objective, `${name}.objective`),
+    averageBits: number(o.averageBits, `${name}.averageBits`, 0),
+    bytes: integer(o.bytes, `${name}.bytes`, 0),
+    predicted: number(o.predicted, `${name}.predicted`),
+    gap: o.gap === null ? null : number(o.gap, `${name}.gap`, 0),
+    layers,
+  };
+}
+
+/** A cost table read from JSON, every field checked. @throws DataError as `parsePlan` does */
+export function parseCostTable(value: unknown, name = 'cost table'): CostTable {
+  const o = object(value, name);
+  version(o, name);
+  const unit = o.unit;
+  if (unit !== 'kl' && unit !== 'nse' && unit !== 'proxy') fail(`${name}.unit`, "'kl', 'nse' or 'proxy'", unit);
+  const layers = list(o.layers, `${name}.layers`, MAX_LAYERS).map((l, i) => costLayer(l, `${name}.layers[${i}]`));
+  unique(layers, name);
+  return {
+    version: 1,
+    metric: text(o.metric, `${name}.metric`),
+    unit,
+    samples: integer(o.samples, `${name}.samples`, 0),
+    layers,
+  };
+}
+
+function planLayer(value: unknown, at: string): PlanLayer {
+  const o = object(value, at);
+  const bits = integer(o.bits, `${at}.bits`, 2);
+  if (!((bits >= 2 && bits <= 8) || bits === 16 || bits === 32))
+    fail(`${at}.bits`, '2 to 8, 16, or 32 for float', bits);
+  if (typeof o.symmetric !== 'boolean') fail(`${at}.symmetric`, 'true or false', o.symmetric);
+  return {
+    name: text(o.name, `${at}.name`),
+    weight: text(o.weight, `${at}.weight`),
+    bits,
+    granularity: granularity(o.granularity, `${at}.granularity`),
+    symmetric: o.symmetric,
+    rounding: text(o.rounding, `${at}.rounding`),
+    format: text(o.format, `${at}.format`),
+  };
+}
+
+function costLayer(value: unknown, at: string): CostLayer {
+  const o = object(value, at);
+  const choices = list(o.choices, `${at}.choices`, MAX_CHOICES).map((c, i) => choice(c, `${at}.choices[${i}]`));
+  if (choices.length === 0) fail(`${at}.choices`, 'at least one width', 'none');
+  choices.forEach((c, i) => {
+    if (i > 0 && c.bits <= choices[i - 1]!.bits)
+      fail(`${at}.choices[${i}].bits`, `more than ${choices[i - 1]!.bits}, widths ascend`, c.bits);
+  });
+  return {
+    name: text(o.name, `${at}.name`),
+    weight: text(o.weight, `${at}.weight`),
+    opType: text(o.opType, `${at}.opType`),
+    params: integer(o.params, `${at}.params`, 1),
+    choices,
+  };
+}
+
+function choice(value: unknown, at: string): Choice {
+  const o = object(value, at);
+  if (typeof o.measured !== 'boolean') fail(`${at}.measured`, 'true or false', o.measured);
+  return {
+    bits: integer(o.bits, `${at}.bits`, 1),
+    damage: number(o.damage, `${at}.damage`, 0),
+    bytes: integer(o.bytes, `${at}.bytes`, 0),
+    measured: o.measured,
+  };
+}
+
+function granularity(value: unknown, at: string): Granularity {
+  if (value === 'tensor' || value === 'channel') return value;
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
+  return fail(at, "'tensor', 'channel' or a block length", value);
+}
+
+function fail(at: string, expected: string, found: unknown): never {
+  throw new DataError(`${at}: expected ${expected}, found ${show(found)}`);
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value.slice(0, 40)}'`;
+  if (value === null || typeof value !== 'object') return String(value);
+  return Array.isArray(value) ? 'an array' : 'an object';
+}
+
+function object(value: unknown, at: string): Record<string, unknown> {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return fail(at, 'an object', value);
+  return value as Record<string, unknown>;
+}
+
+function list(value: unknown, at: string, most: number): unknown[] {
+  if (!Array.isArray(value)) return fail(at, 'an array', value);
+  if (value.length > most) fail(at, `at most ${most} entries`, value.length);
+  return value;
+}
+
+function version(o: Record<string, unknown>, at: string): void {
+  if (o.version !== 1) fail(`${at}.version`, '1', o.version);
+}
+
+function text(value: unknown, at: string): string {
+  return typeof value === 'string' ? value : fail(at, 'a string', value);
+}
+
+function number(value: unknown, at: string, least = Number.NEGATIVE_INFINITY): number {
+  if (typeof value !== 'number' || !Number.isFinite(value) || value < least)
+    return fail(at, Number.isFinite(least) ? `a finite number >= ${least}` : 'a finite number', value);
+  return value;
+}
+
+function integer(value: unknown, at: string, least: number): number {
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < least)
+    return fail(at, `an integer >= ${least}`, value);
+  return value;
+}
+
+function unique(layers: readonly { readonly name: string }[], at: string): void {
+  const seen = new Set<string>();
+  for (const { name } of layers) {
+    if (seen.has(name)) fail(`${at}.layers`, 'names that differ', name);
+    seen.add(name);
+  }
+}

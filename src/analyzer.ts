@@ -1,0 +1,300 @@
+import { BitWidthOptimizer, type OptimizerOptions } from './allocate/optimizer.ts';
+import type { StrategyName } from './allocate/strategies.ts';
+import type { CostTable, Plan } from './allocate/types.ts';
+import { type Calibration, calibrate } from './calibrate/calibrate.ts';
+import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
+import { chooseLosses, type LossName } from './curvature/damage.ts';
+import { JointMeasurement } from './curvature/joint.ts';
+import { type MetricContext, type MetricData, metricNamed, type Progress } from './curvature/metric.ts';
+import './curvature/metrics.ts';
+import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
+import { checkDataset } from './data/check.ts';
+import type { Dataset } from './data/dataset.ts';
+import { UsageError } from './errors.ts';
+import { foldBatchNormalization } from './graph/fold.ts';
+import { findLayers, type Layer } from './graph/layers.ts';
+import { Session } from './graph/session.ts';
+import type { Model } from './onnx/model.ts';
+import { sizeOf } from './tensor.ts';
+import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
+import { PrecisionRequirement } from './verify/requirement.ts';
+import type { Wasm } from './wasm/wasm.ts';
+
+export interface AnalyzerOptions {
+  /** Damage or output error that counts as met, > 0. Default 0.01. */
+  readonly targetAccuracy?: number | undefined;
+  /** Smallest and largest width, 2..8 or 16. Default 2 and 8. */
+  readonly minBits?: number | undefined;
+  readonly maxBits?: number | undefined;
+  /** Widths to choose from; overrides minBits and maxBits. */
+  readonly widths?: readonly number[] | undefined;
+  /** Sensitivity metric; default `kl` with data, `spectral` without. */
+  readonly metric?: string | undefined;
+  readonly loss?: LossName | undefined;
+  readonly rounding?: Partial<RoundingSettings> | undefined;
+  /** Samples run at once; chosen from the model's activations where absent. */
+  readonly batch?: number | undefined;
+  /** Most calibration samples used. */
+  readonly samples?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+/** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least squared error). */
+export const DEFAULT_ROUNDING: RoundingSettings = { granularity: 'channel', clip: 'mse', scaleType: 'float16', asymmetricBits: [2] };
+
+/** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
+const TABLE_PREDICTIONS = 8192;
+const TABLE_SAMPLES = 512;
+/** Bytes of activations that one batch with all values kept may take. */
+const TRACE_BYTES = 256 * 2 ** 20;
+const LARGEST_BATCH = 64;
+
+/** What is known of one layer. */
+export interface LayerCurvature {
+  readonly layer: Layer;
+  readonly spectrum: LayerSpectrum;
+  /** Damage / squared norm of the weight error at the narrowest measured width; null without data. */
+  readonly lossCurvature: number | null;
+}
+
+/**
+ * The seed document's analyzer: calibrates on real forward passes, computes every layer's curvature (Definition 4.1), allocates
+ * bits, and says what Theorems 3.4 and 4.7 have to say of the result. The model is taken as it is; BatchNormalization is folded
+ * into the convolution before it, on a copy.
+ *
+ *     const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, { targetAccuracy: 0.01, minBits: 2, maxBits: 8 });
+ *     await analyzer.calibrate(data);
+ *     await analyzer.computeCurvature();
+ *     const plan = analyzer.optimizeBitAllocation(4);
+ */
+export class CurvatureQuantizationAnalyzer {
+  readonly targetAccuracy: number;
+  readonly widths: readonly number[];
+  /** The model with BatchNormalization folded: what layers, plans and the written file are about. */
+  readonly model: Model;
+  readonly layers: readonly Layer[];
+  readonly left: readonly { readonly weight: string; readonly reason: string }[];
+  readonly session: Session;
+  readonly rounding: RoundingSettings;
+
+  private calibration: Calibration | undefined;
+  private data: MetricData | undefined;
+  private joint: JointMeasurement | undefined;
+  private candidates: Candidates;
+  private spectra = new Map<string, LayerSpectrum>();
+  private costs: CostTable | undefined;
+
+  /**
+   * @throws RangeError for a target accuracy that is not positive or widths outside 2..8 and 16
+   * @throws UnsupportedError naming every operator that cannot be run
+   */
+  constructor(
+    model: Model,
+    private readonly wasm: Wasm,
+    private readonly options: AnalyzerOptions = {},
+  ) {
+    this.targetAccuracy = options.targetAccuracy ?? 0.01;
+    if (!(this.targetAccuracy > 0)) throw new RangeError(`targetAccuracy: expected a number above 0, got ${options.targetAccuracy}`);
+    this.widths = widthsOf(options);
+    this.rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
+    this.model = foldBatchNormalization(model);
+    const { layers, left } = findLayers(this.model);
+    this.layers = layers;
+    this.left = left;
+    this.session = new Session(this.model, wasm);
+    this.candidates = this.makeCandidates();
+  }
+
+  /** Weights of all layers together. */
+  get quantizable(): number {
+    return this.layers.reduce((n, l) => n + l.params, 0);
+  }
+
+  /** Samples of the calibration, and those the cost table is measured on; undefined before `calibrate`. */
+  get calibrated(): { readonly samples: number; readonly measured: number } | undefined {
+    return this.data && { samples: this.data.calibration.samples, measured: this.data.samples };
+  }
+
+  /**
+   * Runs the model over the data in batches, keeping running statistics of every value and the Gram matrix of every layer's input.
+   * @param batches most batches to run; all of the data where absent
+   * @throws DataError where the data does not fit the model
+   */
+  async calibrate(dataset: Dataset, batches?: number): Promise<Calibration> {
+    checkDataset(dataset, this.session.inputs);
+    const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
+    const { batch, predictions } = await this.measureOne(dataset, losses[0]!.output);
+    const limit = Math.min(this.options.samples ?? dataset.count, (batches ?? Number.POSITIVE_INFINITY) * batch, dataset.count);
+    const calibration = await calibrate(this.wasm, this.session, this.layers, dataset, {
+      batch,
+      samples: limit,
+      progress: (done, total) => this.progress('calibrating', done, total),
+    });
+    const samples = Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions)));
+    this.calibration = calibration;
+    this.data = { dataset, calibration, losses, samples, batch };
+    this.candidates = this.makeCandidates();
+    this.costs = undefined;
+    this.joint = new JointMeasurement(this.context(), this.data, limit);
+    return calibration;
+  }
+
+  /** The spectra of all layers and the cost table; measured once. */
+  async computeCurvature(): Promise<LayerCurvature[]> {
+    await this.computeSpectra();
+    const table = await this.costTable();
+    return this.layers.map((layer, i) => ({
+      layer,
+      spectrum: this.spectra.get(layer.weight)!,
+      lossCurvature: this.lossCurvature(layer, table.layers[i]!.choices[0]!.bits),
+    }));
+  }
+
+  /** The spectra alone: singular values of every layer. */
+  async computeSpectra(): Promise<ReadonlyMap<string, LayerSpectrum>> {
+    for (const [i, layer] of this.layers.entries()) {
+      if (this.spectra.has(layer.weight)) continue;
+      this.progress('singular values', i, this.layers.length);
+      this.spectra.set(layer.weight, layerSpectrum(this.wasm, layer, this.candidates.float(layer)));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return this.spectra;
+  }
+
+  /** Layer x width -> damage and bytes, by the metric chosen. */
+  async costTable(): Promise<CostTable> {
+    if (this.costs) return this.costs;
+    const metric = metricNamed(this.options.metric ?? (this.data ? 'kl' : 'spectral'));
+    if (metric.name === 'spectral') await this.computeSpectra();
+    const table = await metric.measure(this.context());
+    // The layer left in float is a choice of its own, taken only where a layer is pinned to 32 bits.
+    const layers = table.layers.map((l) => ({
+      ...l,
+      choices: [...l.choices, { bits: 32, damage: 0, bytes: 4 * l.params, measured: true }],
+    }));
+    this.costs = { ...table, layers };
+    return this.costs;
+  }
+
+  /** Takes a cost table measured before, so that `costTable` need not run. @throws UsageError where it is about other layers */
+  useCostTable(table: CostTable): void {
+    const mine = this.layers.map((l) => `${l.weight}:${l.params}`).join();
+    if (table.version !== 1 || table.layers.map((l) => `${l.weight}:${l.params}`).join() !== mine)
+      throw new UsageError('cost table: expected one of this model, found one with other layers');
+    this.costs = table;
+  }
+
+  /** Damage of the layer at that width / squared norm of its weight error. */
+  lossCurvature(layer: Layer, bits: number): number | null {
+    const choice = this.costs?.layers.find((l) => l.weight === layer.weight)?.choices.find((c) => c.bits === bits);
+    if (!choice || !this.costs || this.costs.unit === 'proxy' || bits === 32) return null;
+    const float = this.candidates.float(layer);
+    const values = this.candidates.values(layer, bits);
+    let square = 0;
+    for (let i = 0; i < float.length; i++) square += (values[i]! - float[i]!) ** 2;
+    return square > 0 ? choice.damage / square : 0;
+  }
+
+  /**
+   * Widths of least damage whose codes, scales and zero points average at most that many bits a weight.
+   * @throws UsageError outside the range the widths allow; RangeError before `computeCurvature`
+   */
+  optimizeBitAllocation(averageBits: number, strategy: StrategyName = 'best'): Plan {
+    return this.optimizer().optimize({ averageBits }, strategy);
+  }
+
+  /** The smallest plan whose predicted damage is at most eps. @throws TargetError where the widest widths do not reach it */
+  allocateByAccuracy(eps: number = this.targetAccuracy): Plan {
+    return this.optimizer().minimumFor(eps);
+  }
+
+  /** An optimizer over the cost table with this analyzer's widths. */
+  optimizer(options: Omit<OptimizerOptions, 'widths'> = {}): BitWidthOptimizer {
+    if (!this.costs) throw new RangeError('call computeCurvature() before an allocation is asked for');
+    return new BitWidthOptimizer(this.costs, { widths: this.widths, ...options });
+  }
+
+  /**
+   * Theorem 4.7 for every layer: the layer maps (weight error relative to the operator, input) bilinearly, its curvature is
+   * sigma_max, its domain the calibrated inputs.
+   */
+  getPrecisionRequirements(): PrecisionRequirement[] {
+    return this.layers.map((layer) => {
+      const spectrum = this.spectra.get(layer.weight);
+      if (!spectrum) throw new RangeError('call computeCurvature() before precision requirements are asked for');
+      return new PrecisionRequirement(layer.name, spectrum.sigmaMax, this.inputNorm(layer), this.targetAccuracy);
+    });
+  }
+
+  /** Theorem 3.4: a bound on the l2 error of one sample's output, and every layer's share of it. */
+  async estimateTotalError(plan: Pick<Plan, 'layers'>): Promise<ErrorEstimate> {
+    if (!this.calibration) throw new RangeError('call calibrate() before the total error is asked for');
+    return estimateError(this.wasm, this.model, this.layers, this.calibration, this.candidates, plan);
+  }
+
+  /** Damage with all layers quantized together, measured on the calibration data. @throws RangeError before `calibrate` */
+  async measure(plan: Pick<Plan, 'layers'>): Promise<number> {
+    if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
+    return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.bits])));
+  }
+
+  /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */
+  get grams(): Map<string, { gram: Float32Array; groups: number }> {
+    const grams = new Map<string, { gram: Float32Array; groups: number }>();
+    for (const layer of this.layers) {
+      const gram = this.calibration?.layers.get(layer.weight)?.gram;
+      if (gram) grams.set(layer.weight, { gram, groups: layer.groups });
+    }
+    return grams;
+  }
+
+  /** Largest l2 norm of an input row of the layer on the calibration data; null where it was not seen. */
+  inputNorm(layer: Layer): number | null {
+    return this.calibration?.values.get(layer.input)?.maxRowNorm ?? null;
+  }
+
+  dispose(): void {
+    this.session.dispose();
+  }
+
+  private context(): MetricContext {
+    const { wasm, session, layers, candidates, widths, spectra, data } = this;
+    const progress: Progress = (...p) => this.progress(...p);
+    return { wasm, session, layers, candidates, widths, spectra, data, progress, seed: this.options.seed ?? 0 };
+  }
+
+  private progress(stage: string, done: number, total: number): void {
+    this.options.progress?.(stage, done, total);
+  }
+
+  private makeCandidates(): Candidates {
+    const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
+    const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor().data as Float32Array;
+    return new Candidates(this.wasm, weights, this.rounding, this.calibration);
+  }
+
+  /** Runs one sample to learn how many predictions it holds and how large a batch may be. */
+  private async measureOne(dataset: Dataset, output: string): Promise<{ batch: number; predictions: number }> {
+    for await (const one of dataset.batches(1, { limit: 1 })) {
+      let bytes = 0;
+      const observe = (_: unknown, __: unknown, outputs: readonly { dims: readonly number[] }[]) => {
+        for (const t of outputs) bytes += 4 * sizeOf(t.dims);
+      };
+      const dims = this.session.run(one.feeds, { observe })[output]!.dims;
+      const batch = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
+      return { batch: this.options.batch ?? batch, predictions: Math.max(1, sizeOf(dims.slice(0, -1))) };
+    }
+    return { batch: 1, predictions: 1 };
+  }
+}
+
+function widthsOf(options: AnalyzerOptions): readonly number[] {
+  const low = options.minBits ?? 2;
+  const high = options.maxBits ?? 8;
+  const all = [2, 3, 4, 5, 6, 7, 8, 16];
+  const widths = options.widths ?? all.filter((b) => b >= low && b <= high);
+  if (widths.length === 0 || widths.some((b) => !all.includes(b)))
+    throw new RangeError(`widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`);
+  return [...new Set(widths)].sort((a, b) => a - b);
+}

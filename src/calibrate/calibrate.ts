@@ -1,0 +1,178 @@
+import type { Batch, Dataset } from '../data/dataset.ts';
+import { DataError } from '../errors.ts';
+import type { Layer } from '../graph/layers.ts';
+import type { Session } from '../graph/session.ts';
+import { convWindow } from '../graph/window.ts';
+import type { Node } from '../onnx/model.ts';
+import { sizeOf, type Tensor } from '../tensor.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+import { GramAccumulator } from './gram.ts';
+import { RunningStatistics, type Statistics } from './statistics.ts';
+
+/** Gram matrices with more elements than this are not kept; the layer's errors are then measured unweighted. */
+export const MAX_GRAM = 1 << 26;
+
+export interface LayerCalibration {
+  /** E[x x'] of the layer's inputs, [groups, cols, cols]. Absent for Gather tables and for layers over MAX_GRAM. */
+  readonly gram?: Float32Array | undefined;
+  /** Gather tables: how often each row was looked up, as a share of all look-ups. */
+  readonly rowWeights?: Float64Array | undefined;
+}
+
+export interface Calibration {
+  readonly samples: number;
+  readonly batches: number;
+  readonly layers: ReadonlyMap<string, LayerCalibration>;
+  /** Statistics of every float value some node put out or a feed brought, by value name. */
+  readonly values: ReadonlyMap<string, Statistics>;
+  /** Smallest variance of one normalised row seen, by the LayerNormalization node's output name. */
+  readonly rowVariance: ReadonlyMap<string, number>;
+}
+
+export interface CalibrateOptions {
+  readonly batch: number;
+  readonly samples?: number | undefined;
+  readonly progress?: ((done: number, total: number) => void) | undefined;
+}
+
+/**
+ * Runs the model on the data batch by batch and keeps running statistics of every value and the Gram matrix of every layer's
+ * input, from the real forward passes.
+ * @throws DataError when the data holds no sample or makes the model put out something that is not finite
+ */
+export async function calibrate(
+  wasm: Wasm,
+  session: Session,
+  layers: readonly Layer[],
+  dataset: Dataset,
+  options: CalibrateOptions,
+): Promise<Calibration> {
+  const total = Math.min(dataset.count, options.samples ?? dataset.count);
+  if (total === 0) throw new DataError('calibration data: expected at least one sample, found none');
+  const collector = new Collector(wasm, layers);
+  let samples = 0;
+  let batches = 0;
+  try {
+    for await (const batch of dataset.batches(options.batch, { limit: total })) {
+      collector.batch(session, batch);
+      samples += batch.count;
+      batches++;
+      options.progress?.(samples, total);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return { samples, batches, ...collector.read() };
+  } finally {
+    collector.dispose();
+  }
+}
+
+class Collector {
+  private readonly grams = new Map<string, GramAccumulator>();
+  private readonly lookups = new Map<string, Float64Array>();
+  private readonly values = new Map<string, RunningStatistics>();
+  private readonly variances = new Map<string, number>();
+  private readonly byNode = new Map<Node, Layer>();
+
+  constructor(
+    private readonly wasm: Wasm,
+    private readonly layers: readonly Layer[],
+  ) {
+    for (const layer of layers) {
+      for (const node of layer.nodes) this.byNode.set(node, layer);
+      if (layer.opType === 'Gather') this.lookups.set(layer.weight, new Float64Array(layer.rows));
+      else if (layer.groups * layer.cols * layer.cols <= MAX_GRAM)
+        this.grams.set(layer.weight, new GramAccumulator(wasm, layer.groups, layer.cols));
+    }
+  }
+
+  batch(session: Session, batch: Batch): void {
+    for (const [name, tensor] of Object.entries(batch.feeds)) this.statistics(name, tensor, batch.count);
+    session.run(batch.feeds, {
+      observe: (node, inputs, outputs) => {
+        node.outputs.forEach((name, i) => {
+          const tensor = outputs[i];
+          if (name !== '' && tensor) this.statistics(name, tensor, batch.count);
+        });
+        if (node.opType === 'LayerNormalization' && inputs[0]) this.rowVariance(node, inputs[0]);
+        const layer = this.byNode.get(node);
+        if (layer) this.layer(layer, node, inputs);
+      },
+    });
+  }
+
+  read(): Pick<Calibration, 'layers' | 'values' | 'rowVariance'> {
+    const layers = new Map<string, LayerCalibration>();
+    for (const layer of this.layers) {
+      const counts = this.lookups.get(layer.weight);
+      const total = counts?.reduce((a, b) => a + b, 0) ?? 0;
+      layers.set(layer.weight, {
+        gram: this.grams.get(layer.weight)?.read(),
+        rowWeights: counts && total > 0 ? counts.map((c) => c / total) : undefined,
+      });
+    }
+    return { layers, values: new Map([...this.values].map(([name, s]) => [name, s.read()])), rowVariance: this.variances };
+  }
+
+  dispose(): void {
+    for (const gram of this.grams.values()) gram.dispose();
+  }
+
+  private statistics(name: string, tensor: Tensor, samples: number): void {
+    if (tensor.dtype !== 'float' || tensor.dims.length === 0) return;
+    const cols = tensor.dims.at(-1)!;
+    const n = sizeOf(tensor.dims);
+    if (n === 0 || cols === 0) return;
+    let running = this.values.get(name);
+    if (!running) this.values.set(name, (running = new RunningStatistics(this.wasm)));
+    const perSample = tensor.dims[0] === samples ? samples : 1;
+    this.inWasm(tensor, (at) => running.add(at, perSample, n / perSample / cols, cols));
+  }
+
+  private rowVariance(node: Node, x: Tensor): void {
+    const axis = node.attributes.get('axis');
+    const rank = x.dims.length;
+    const start = axis?.type === 'int' ? (axis.value + rank) % rank : rank - 1;
+    const cols = sizeOf(x.dims.slice(start));
+    const data = x.data as Float32Array;
+    let least = this.variances.get(node.outputs[0]!) ?? Number.POSITIVE_INFINITY;
+    for (let r = 0; r < data.length; r += cols) {
+      let sum = 0;
+      let squares = 0;
+      for (let i = r; i < r + cols; i++) {
+        const v = data[i]!;
+        sum += v;
+        squares += v * v;
+      }
+      least = Math.min(least, Math.max(0, squares / cols - (sum / cols) ** 2));
+    }
+    this.variances.set(node.outputs[0]!, least);
+  }
+
+  private layer(layer: Layer, node: Node, inputs: readonly (Tensor | undefined)[]): void {
+    if (layer.opType === 'Gather') {
+      const counts = this.lookups.get(layer.weight)!;
+      for (const index of inputs[1]!.data) counts[Number(index) < 0 ? Number(index) + layer.rows : Number(index)]! += 1;
+      return;
+    }
+    const gram = this.grams.get(layer.weight);
+    const x = inputs[node.inputs.indexOf(layer.input)] ?? inputs[0]!;
+    if (!gram) return;
+    this.inWasm(x, (at) => {
+      if (layer.opType !== 'Conv') return gram.addRows(at, sizeOf(x.dims) / layer.cols);
+      const [images, channels] = x.dims as [number, number];
+      gram.addWindows(at, images, channels / layer.groups, convWindow(node, layer.dims, x.dims));
+    });
+  }
+
+  /** Calls `body` with a pointer to a float tensor's elements, copied into wasm memory where they are not there already. */
+  private inWasm(tensor: Tensor, body: (at: number) => void): void {
+    const { arena } = this.wasm;
+    const data = tensor.data as Float32Array;
+    if (data.buffer === arena.memory.buffer) return body(data.byteOffset);
+    arena.scope((alloc) => {
+      const at = alloc(data.byteLength);
+      arena.put(at, data);
+      body(at);
+    });
+  }
+}

@@ -1,0 +1,74 @@
+/** The cost table of an earlier run, so that another budget need not measure again. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { DataError, UsageError } from '../errors.ts';
+import { type CostTable, datasetFiles, parseCostTable, VERSION } from '../node.ts';
+import { readInput } from './files.ts';
+
+/** Largest cache that is read. */
+const LIMIT = 256 * 2 ** 20;
+
+/** What a cost table depends on, besides the model and the data. */
+export type Settings = Readonly<Record<string, string | number | readonly number[] | undefined>>;
+
+/** SHA-256 over model, data, settings and Kappa's version. */
+export async function cacheKey(model: Uint8Array, data: string | undefined, settings: Settings): Promise<string> {
+  const hash = createHash('sha256');
+  const chapter = (name: string) => hash.update(`\n${name}\n`);
+  chapter(`kappa ${VERSION}, model of ${model.length} bytes`);
+  hash.update(model);
+  for (const file of data === undefined ? [] : await datasetFiles(data)) {
+    const { size } = await stat(file).catch((cause) => {
+      throw new DataError(`data '${file}': cannot be read`, { cause });
+    });
+    chapter(`data ${basename(file)} of ${size} bytes`);
+    for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
+  }
+  chapter('settings');
+  for (const key of Object.keys(settings).sort()) hash.update(`${key}=${JSON.stringify(settings[key] ?? null)}\n`);
+  return hash.digest('hex');
+}
+
+export interface Cached {
+  /** The table, where the key is the same. */
+  readonly table: CostTable | undefined;
+  /** What became of the file, for people. */
+  readonly note: string;
+}
+
+/**
+ * The table in a cache, or why there is none.
+ * @throws UsageError for a file that is no cache, which must not be overwritten
+ */
+export async function readCache(path: string, key: string): Promise<Cached> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there) return { table: undefined, note: `cache '${path}': none yet, measuring` };
+  const bytes = await readInput(path, 'cache', { maxBytes: LIMIT });
+  const document = parseCache(bytes);
+  if (!document) throw new UsageError(`cache '${path}': is no cache of Kappa's; name another file`);
+  if (document.key !== key)
+    return { table: undefined, note: `cache '${path}': made from another model, data or settings; measuring anew` };
+  try {
+    return { table: parseCostTable(document.table), note: `cache '${path}': used, nothing is measured layer by layer` };
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return { table: undefined, note: `cache '${path}': damaged (${error.message}); measuring anew` };
+  }
+}
+
+export function cacheText(key: string, table: CostTable): string {
+  return `${JSON.stringify({ kappaCache: 1, key, table })}\n`;
+}
+
+function parseCache(bytes: Uint8Array): { key: unknown; table: unknown } | undefined {
+  try {
+    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+    if (value === null || typeof value !== 'object' || !('kappaCache' in value)) return undefined;
+    const { key, table } = value as { key?: unknown; table?: unknown };
+    return { key, table };
+  } catch {
+    return undefined;
+  }
+}

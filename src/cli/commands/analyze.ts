@@ -1,0 +1,52 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { analyzeModel, openDataset, readModel } from '../../node.ts';
+import { analyzeText } from '../../report/analyze.ts';
+import { type CommonFlags, type Context, withContext } from '../context.ts';
+import { parseNumber, readInput } from '../files.ts';
+import { common, type MeasuringFlags, measuringFlags } from '../flags.ts';
+
+interface Flags extends CommonFlags, MeasuringFlags {
+  readonly calib?: string;
+  readonly targetAccuracy?: number;
+}
+
+export function addAnalyze(program: Command): void {
+  const command = program
+    .command('analyze')
+    .summary('curvature, required bits and error contributions, layer by layer')
+    .description(
+      'Measures every layer: curvature, spectrum, the bits that are proved necessary (Theorem 4.7), the damage of each width, and its share of the bound on the output error (Theorem 3.4).',
+    )
+    .argument('<model>', 'ONNX file')
+    .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
+    .option('--target-accuracy <eps>', 'error that is to be met (default: 0.01)', (t) =>
+      parseNumber(t, '--target-accuracy', { min: Number.MIN_VALUE }),
+    );
+  common(measuringFlags(command), [
+    'kappa analyze model.onnx',
+    'kappa analyze model.onnx --calib data.npz --target-accuracy 0.001',
+    'kappa analyze model.onnx --calib data.npz --json > analysis.json',
+  ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
+}
+
+async function run(context: Context, path: string, flags: Flags): Promise<void> {
+  const bytes = await readInput(path, 'model');
+  const calibration = flags.calib === undefined ? undefined : await openDataset(flags.calib, readModel(bytes, path));
+  if (!calibration) context.note('no --calib: no ranges and no damage are measured');
+  const found = await analyzeModel(await context.kernels(), bytes, {
+    name: path,
+    calibration,
+    targetAccuracy: flags.targetAccuracy,
+    widths: flags.widths,
+    metric: flags.metric,
+    loss: flags.loss,
+    samples: flags.samples,
+    batch: flags.batch,
+    seed: flags.seed,
+    progress: context.progress,
+    signal: context.signal,
+  });
+  const report = { ...found, model: { ...found.model, name: basename(path) } };
+  await context.result(report, () => analyzeText(report, context.report));
+}

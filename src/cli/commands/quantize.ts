@@ -1,0 +1,236 @@
+import { basename, dirname, join } from 'node:path';
+import type { Command } from 'commander';
+import { UsageError } from '../../errors.ts';
+import {
+  FORMATS,
+  findLayers,
+  foldBatchNormalization,
+  type Granularity,
+  type Model,
+  objectiveNames,
+  openDataset,
+  type Plan,
+  parsePlan,
+  type QuantizeResult,
+  quantize,
+  ROUNDINGS,
+  readModel,
+  type StrategyName,
+  strategyNames,
+} from '../../node.ts';
+import { quantizeText } from '../../report/quantize.ts';
+import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
+import { cacheKey, cacheText, readCache } from '../cache.ts';
+import { type CommonFlags, type Context, withContext } from '../context.ts';
+import { parseNumber, parseSize, readInput } from '../files.ts';
+import { common, each, type MeasuringFlags, measuringFlags, oneOf, parseGranularity } from '../flags.ts';
+import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
+import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
+
+interface Flags extends CommonFlags, MeasuringFlags {
+  readonly bits?: number;
+  readonly budget?: { readonly bytes: number; readonly text: string };
+  readonly calib?: string;
+  readonly eval?: string;
+  readonly output?: string;
+  readonly force?: boolean;
+  readonly plan?: string;
+  readonly savePlan?: string;
+  readonly cache?: string;
+  readonly strategy?: StrategyName;
+  readonly objective?: string;
+  readonly rounding?: string;
+  readonly granularity?: Granularity;
+  readonly pin?: string[];
+  readonly exclude?: string[];
+  readonly tie?: string[];
+  readonly format?: string;
+}
+
+/** Largest plan that is read. */
+const PLAN_LIMIT = 256 * 2 ** 20;
+
+export function addQuantize(program: Command): void {
+  const command = program
+    .command('quantize')
+    .summary('make a model smaller')
+    .description(
+      'Makes an ONNX model smaller: chooses a bit width for every layer under a budget and writes a standard ONNX file.\nGive a budget (--bits or --budget) or a plan (--plan).',
+    )
+    .argument('<model>', 'ONNX file')
+    .option('--bits <b>', 'budget: average bits a weight, scales counted', (t) =>
+      parseNumber(t, '--bits', { min: 0.01, max: 32 }),
+    )
+    .option('--budget <size>', "budget: size of the written file, such as '1.2MB'", (text) => ({
+      bytes: parseSize(text, '--budget'),
+      text,
+    }))
+    .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
+    .option('--eval <data>', 'held-out data: the written file is run on it beside the original')
+    .option('-o, --output <file>', 'file to write (default: beside the model, MODEL-4.1b.onnx for --bits 4.1)')
+    .option('--force', 'replace files that exist')
+    .option('--plan <file>', 'apply this plan as it is')
+    .option('--save-plan <file>', 'write the plan as JSON')
+    .option('--cache <file>', 'keep what was measured here, and use it where model, data and settings are the same');
+  measuringFlags(command)
+    .option(
+      '--strategy <name>',
+      `how widths are chosen: ${strategyNames().join(', ')} (default: best)`,
+      oneOf('--strategy', strategyNames()),
+    )
+    .option(
+      '--objective <name>',
+      `what a plan is judged by: ${objectiveNames().join(', ')} (default: sum)`,
+      oneOf('--objective', objectiveNames()),
+    )
+    .option(
+      '--rounding <name>',
+      `how codes are chosen: ${Object.keys(ROUNDINGS).join(', ')}`,
+      oneOf('--rounding', Object.keys(ROUNDINGS)),
+    )
+    .option(
+      '--granularity <g>',
+      'one scale a tensor, a channel (default), or a block of that many weights',
+      parseGranularity,
+    )
+    .option('--pin <name=bits>', 'give a layer that width (32: float); * and ? match; may be repeated', each)
+    .option('--exclude <name>', 'leave a layer in float; * and ? match; may be repeated', each)
+    .option('--tie <names>', 'layers, between commas, that share a width; * and ? match; may be repeated', each)
+    .option(
+      '--format <name>',
+      `form of the weights in the file: ${Object.keys(FORMATS).join(', ')} (default: dense)`,
+      oneOf('--format', Object.keys(FORMATS)),
+    );
+  common(command, [
+    'kappa quantize model.onnx --bits 4.1 --calib data.npz',
+    'kappa quantize model.onnx --budget 1.2MB --calib data.npz --eval test.npz -o small.onnx',
+    "kappa quantize model.onnx --bits 4 --calib data.npz --pin 'head*=8' --exclude embed --cache model.cache",
+    'kappa quantize model.onnx --plan plan.json -o small.onnx',
+  ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
+}
+
+async function run(context: Context, path: string, flags: Flags): Promise<void> {
+  checkFlags(flags);
+  const force = flags.force ?? false;
+  const output: Planned = { flag: '--output', path: flags.output ?? defaultOutput(path, flags), force };
+  const planOut: Planned | undefined =
+    flags.savePlan === undefined ? undefined : { flag: '--save-plan', path: flags.savePlan, force };
+  const cacheOut: Planned | undefined =
+    flags.cache === undefined ? undefined : { flag: '--cache', path: flags.cache, force: true };
+  const inputs = [path, flags.calib, flags.eval, flags.plan].filter((p) => p !== undefined);
+  await checkOutputs([output, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : [])], inputs);
+
+  const bytes = await readInput(path, 'model');
+  const model = readModel(bytes, path);
+  const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
+  const choices = namedLayers(model, flags);
+  const format = plan ? planFormat(plan) : flags.format;
+  const calibration = flags.calib === undefined ? undefined : await openDataset(flags.calib, model);
+  const evaluation = flags.eval === undefined ? undefined : await openDataset(flags.eval, model);
+  if (!calibration) context.note('no --calib: widths are chosen from the weights alone, and no damage is measured');
+
+  let key = '';
+  let table: QuantizeResult['table'] | undefined;
+  if (cacheOut) {
+    const { widths, metric, loss, samples, batch, seed, granularity } = flags;
+    key = await cacheKey(bytes, flags.calib, { widths, metric, loss, samples, batch, seed, granularity, format });
+    const cached = await readCache(cacheOut.path, key);
+    table = cached.table;
+    context.note(cached.note);
+  }
+  const result = await quantize(await context.kernels(), bytes, {
+    name: path,
+    bits: flags.bits,
+    budgetBytes: flags.budget?.bytes,
+    plan,
+    table,
+    calibration,
+    evaluation,
+    widths: flags.widths,
+    metric: flags.metric,
+    strategy: flags.strategy,
+    objective: flags.objective,
+    rounding: flags.rounding,
+    granularity: flags.granularity,
+    format,
+    loss: flags.loss,
+    ...choices,
+    samples: flags.samples,
+    batch: flags.batch,
+    seed: flags.seed,
+    progress: context.progress,
+    signal: context.signal,
+  });
+  context.check();
+  const report = {
+    ...result.report,
+    model: { ...result.report.model, name: basename(path) },
+    output: { ...result.report.output, file: basename(output.path) },
+  };
+  await writeAll([
+    { ...output, data: result.bytes },
+    ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
+    ...(cacheOut && !table ? [{ ...cacheOut, data: cacheText(key, result.table) }] : []),
+  ]);
+  await context.result(report, () => quantizeText(report, context.report));
+  context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
+}
+
+/** Flags that contradict each other. */
+function checkFlags(flags: Flags): void {
+  const ways = [
+    ['--bits', flags.bits],
+    ['--budget', flags.budget],
+    ['--plan', flags.plan],
+  ].filter(([, value]) => value !== undefined);
+  if (ways.length === 0) throw new UsageError('expected --bits, --budget or --plan: how small the model is to become');
+  if (ways.length > 1)
+    throw new UsageError(
+      `expected one of --bits, --budget and --plan, got ${ways.map(([name]) => name).join(' and ')}`,
+    );
+  if (flags.plan === undefined) return;
+  const { strategy, objective, rounding, granularity, format, pin, exclude, tie } = flags;
+  const idle = Object.entries({ strategy, objective, rounding, granularity, format, pin, exclude, tie }).find(
+    ([, v]) => v !== undefined,
+  );
+  if (idle) throw new UsageError(`--${idle[0]}: has no effect with --plan, which says it for every layer`);
+}
+
+/** Beside the model: its name and what was asked for. */
+function defaultOutput(path: string, { bits, budget }: Flags): string {
+  const stem = basename(path).replace(/\.onnx$/i, '');
+  const suffix = bits !== undefined ? `${bits}b` : budget ? budget.text.replaceAll(/\s/g, '') : 'planned';
+  return join(dirname(path), `${stem}-${suffix}.onnx`);
+}
+
+function namedLayers(model: Model, { pin, exclude, tie }: Flags) {
+  if (!pin && !exclude && !tie) return {};
+  const { layers } = findLayers(foldBatchNormalization(model));
+  const pins = parsePins(pin ?? [], layers);
+  const excluded = parseExclusions(exclude ?? [], layers);
+  const both = excluded.find((name) => pins.has(name) && pins.get(name) !== 32);
+  if (both !== undefined)
+    throw new UsageError(`--exclude: layer '${printable(both)}' is pinned to ${pins.get(both)} bits as well`);
+  return { pins, exclude: excluded, ties: parseTies(tie ?? [], layers) };
+}
+
+async function readPlan(path: string): Promise<Plan> {
+  const bytes = await readInput(path, 'plan', { maxBytes: PLAN_LIMIT });
+  let value: unknown;
+  try {
+    value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (cause) {
+    const reason = cause instanceof SyntaxError ? cause.message : 'not UTF-8 text';
+    throw new UsageError(`plan '${printable(path)}': expected JSON as --save-plan writes it: ${printable(reason)}`, {
+      cause,
+    });
+  }
+  return parsePlan(value, path);
+}
+
+/** The format of all layers of a plan, undefined where they differ. */
+function planFormat(plan: Plan): string | undefined {
+  const formats = new Set(plan.layers.filter((l) => l.bits !== 32).map((l) => l.format));
+  const [format] = formats;
+  return formats.size === 1 && format !== undefined && Object.hasOwn(FORMATS, format) ? format : undefined;
+}

@@ -1,0 +1,55 @@
+import type { Layer } from '../graph/layers.ts';
+import type { Tensor } from '../tensor.ts';
+import { DamageMeter } from './damage.ts';
+import type { MetricContext, MetricData } from './metric.ts';
+
+/** Width of every layer, by weight name; a layer that is not named, or named with 32, stays in float. */
+export type Widths = ReadonlyMap<string, number>;
+
+/**
+ * Damage of whole allocations, measured on the calibration data: every layer quantized at once. The sum of one-layer damages
+ * misses how layers interact; this does not.
+ */
+export class JointMeasurement {
+  private readonly known = new Map<string, number>();
+  private references: Readonly<Record<string, Tensor>>[] | undefined;
+
+  constructor(
+    private readonly context: MetricContext,
+    private readonly data: MetricData,
+    private readonly samples: number,
+  ) {}
+
+  /** Damage in the unit of the losses. Measured once for every different allocation. */
+  async damage(widths: Widths): Promise<number> {
+    const key = this.context.layers.map((l) => widths.get(l.weight) ?? 32).join();
+    const before = this.known.get(key);
+    if (before !== undefined) return before;
+    const { session, wasm } = this.context;
+    const weights = weightsOf(this.context, widths);
+    const meter = new DamageMeter(wasm, this.data.losses);
+    const references = this.references ?? [];
+    let i = 0;
+    for await (const batch of this.data.dataset.batches(this.data.batch, { limit: this.samples })) {
+      references[i] ??= session.run(batch.feeds);
+      meter.add(references[i]!, session.run(batch.feeds, { weights }));
+      i++;
+      this.context.progress('measuring allocations together', i, Math.ceil(this.samples / this.data.batch));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    this.references = references;
+    const damage = meter.read();
+    this.known.set(key, damage);
+    return damage;
+  }
+}
+
+/** The weights an allocation puts in the place of the initializers. */
+export function weightsOf(context: Pick<MetricContext, 'layers' | 'candidates'>, widths: Widths): Map<string, Tensor> {
+  const weights = new Map<string, Tensor>();
+  for (const layer of context.layers as readonly Layer[]) {
+    const bits = widths.get(layer.weight) ?? 32;
+    if (bits !== 32) weights.set(layer.weight, context.candidates.tensor(layer, bits));
+  }
+  return weights;
+}

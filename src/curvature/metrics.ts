@@ -1,0 +1,152 @@
+import type { Choice, CostLayer, CostTable } from '../allocate/types.ts';
+import type { Layer } from '../graph/layers.ts';
+import { gramError } from '../grid/grid.ts';
+import type { Tensor } from '../tensor.ts';
+import { DAMAGE_CAP, DamageMeter } from './damage.ts';
+import { dataFor, type MetricContext, type MetricData, registerMetric } from './metric.ts';
+import { gaussianNoise } from './noise.ts';
+
+/** Widths up to this one are measured by forward passes; wider ones follow the layer's Gram error from there. */
+export const MEASURED_UP_TO = 4;
+
+/**
+ * `spectral`: the seed document's sigma_max(W) 2^-b. A proxy: only its order means something.
+ */
+registerMetric({
+  name: 'spectral',
+  needsData: false,
+  async measure(context) {
+    return table(context, 'spectral', 'proxy', (layer) => {
+      const kappa = context.spectra.get(layer.weight)?.sigmaMax ?? 0;
+      return (bits) => ({ damage: kappa / 2 ** bits, measured: false });
+    });
+  },
+});
+
+/**
+ * `gram`: tr(dW E[x x'] dW'), the squared error the quantized weight makes at the layer's output, times the layer's gain: the
+ * damage at the network's output per unit of that error, measured by one forward pass with Gaussian noise of the size of the
+ * 4-bit error in the weight (seeded).
+ */
+registerMetric({
+  name: 'gram',
+  needsData: true,
+  async measure(context) {
+    const data = dataFor('gram', context);
+    const weights = context.layers.map((layer) => [noisy(context, layer)]);
+    const damages = await measureAlone(context, data, weights);
+    return table(context, 'gram', unitOf(data), (layer, i) => {
+      const noise = weights[i]![0]!;
+      const gain = damages[i]![0]! / Math.max(localError(context, data, layer, noise.rows), Number.MIN_VALUE);
+      return (bits) => ({ damage: gain * localError(context, data, layer, context.candidates.values(layer, bits)), measured: false });
+    });
+  },
+});
+
+/**
+ * `kl`: the loss curvature itself, evaluated: each layer alone is quantized and the damage at the network's output measured by
+ * running the calibration data, re-run from that layer on. Measured at every width up to 4 bits (and at the narrowest in any
+ * case); above, where the damage is within rounding of quadratic in the weight error, it follows the layer's own Gram error
+ * from the widest measured width.
+ */
+registerMetric({
+  name: 'kl',
+  needsData: true,
+  async measure(context) {
+    const data = dataFor('kl', context);
+    const widths = [...context.widths].sort((a, b) => a - b);
+    const measured = widths.filter((b, i) => i === 0 || b <= MEASURED_UP_TO);
+    const weights = context.layers.map((layer) => measured.map((bits) => ({ rows: undefined, make: () => context.candidates.tensor(layer, bits) })));
+    const damages = await measureAlone(context, data, weights);
+    return table(context, 'kl', unitOf(data), (layer, i) => {
+      const anchor = measured.at(-1)!;
+      const base = localError(context, data, layer, context.candidates.values(layer, anchor));
+      return (bits) => {
+        const at = measured.indexOf(bits);
+        if (at >= 0) return { damage: damages[i]![at]!, measured: true };
+        const error = localError(context, data, layer, context.candidates.values(layer, bits));
+        return { damage: base > 0 ? (damages[i]!.at(-1)! * error) / base : 0, measured: false };
+      };
+    });
+  },
+});
+
+interface Variant {
+  readonly rows?: Float32Array | undefined;
+  make(): Tensor;
+}
+
+/**
+ * Damage of every variant of every layer, all other layers untouched: result[layer][variant].
+ * The samples are cut into batches; each batch is run once with all values kept, then once from each layer on.
+ */
+async function measureAlone(context: MetricContext, data: MetricData, variants: readonly (readonly Variant[])[]): Promise<number[][]> {
+  const { session, wasm, layers, progress } = context;
+  const meters = variants.map((of) => of.map(() => new DamageMeter(wasm, data.losses)));
+  const passes = variants.reduce((n, of) => n + of.length, 0) * Math.ceil(data.samples / data.batch);
+  let done = 0;
+  for await (const batch of data.dataset.batches(data.batch, { limit: data.samples })) {
+    const trace = session.trace(batch.feeds);
+    try {
+      const reference = session.rerun(trace, new Map());
+      for (const [i, layer] of layers.entries()) {
+        for (const [j, variant] of variants[i]!.entries()) {
+          const outputs = session.rerun(trace, new Map([[layer.weight, variant.make()]]));
+          meters[i]![j]!.add(reference, outputs);
+          progress('measuring layers', ++done, passes);
+        }
+        await turn();
+      }
+    } finally {
+      session.release(trace);
+    }
+  }
+  return meters.map((of) => of.map((m) => m.read()));
+}
+
+/** Mean squared error at the layer's output that a quantized weight (row form) makes on the calibration data. */
+export function localError(context: MetricContext, data: MetricData, layer: Layer, rows: Float32Array): number {
+  const float = context.candidates.float(layer);
+  const found = data.calibration.layers.get(layer.weight);
+  if (found?.gram) return gramError(context.wasm, float, rows, layer.rows, layer.cols, found.gram, layer.groups);
+  let total = 0;
+  for (let r = 0; r < layer.rows; r++) {
+    let square = 0;
+    for (let i = r * layer.cols; i < (r + 1) * layer.cols; i++) square += (rows[i]! - float[i]!) ** 2;
+    total += square * (found?.rowWeights ? found.rowWeights[r]! : 1);
+  }
+  return total;
+}
+
+function noisy(context: MetricContext, layer: Layer): Variant & { rows: Float32Array } {
+  const float = context.candidates.float(layer);
+  const four = context.candidates.values(layer, context.widths.includes(4) ? 4 : context.widths[0]!);
+  let square = 0;
+  for (let i = 0; i < float.length; i++) square += (float[i]! - four[i]!) ** 2;
+  const rows = gaussianNoise(float, Math.sqrt(square / float.length), context.seed);
+  return { rows, make: () => context.candidates.shaped(layer, rows) };
+}
+
+function unitOf(data: MetricData): CostTable['unit'] {
+  return data.losses.every((l) => l.loss === 'kl') ? 'kl' : 'nse';
+}
+
+type Price = (bits: number) => Pick<Choice, 'damage' | 'measured'>;
+
+function table(context: MetricContext, metric: string, unit: CostTable['unit'], priceOf: (layer: Layer, index: number) => Price): CostTable {
+  const widths = [...context.widths].sort((a, b) => a - b);
+  const layers = context.layers.map((layer, i): CostLayer => {
+    const price = priceOf(layer, i);
+    const choices = widths.map((bits): Choice => {
+      const { damage, measured } = price(bits);
+      return { bits, damage: Math.min(DAMAGE_CAP, Math.max(0, damage)), bytes: context.candidates.bytes(layer, bits), measured };
+    });
+    return { name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices };
+  });
+  return { version: 1, metric, unit, samples: context.data?.samples ?? 0, layers };
+}
+
+/** Lets timers, signals and rendering run. */
+function turn(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
+}

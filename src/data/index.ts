@@ -1,0 +1,8 @@
+/** Data for models: files and arrays to `Dataset`. */
+export { checkDataset, fixedBatch } from './check.ts';
+export type { Batch, BatchOptions, Column, Dataset, Sample } from './dataset.ts';
+export { datasetFromArrays, datasetFromSamples } from './dataset.ts';
+export { readNpy, writeNpy } from './npy.ts';
+export type { NpzOptions } from './npz.ts';
+export { readNpz, writeNpz } from './npz.ts';
+export { readTensorProto, sampleFromProtos } from './proto.ts';

@@ -1,0 +1,99 @@
+/**
+ * Kappa's programming interface, the same in every environment: bytes in, bytes out, the kernels given as bytes or as a
+ * compiled module. `kappa-onnx/node` adds what touches the disk.
+ *
+ *     const wasm = await Wasm.create(kernels);
+ *     const { bytes, report } = await quantize(wasm, model, { bits: 4, calibration: datasetFromArrays(readNpz(npz)) });
+ */
+
+// The whole job, and its parts.
+export { type QuantizeOptions, type QuantizeResult, quantize } from './pipeline.ts';
+export { type AnalyzeOptions, analyzeModel } from './jobs/analyze.ts';
+export { type CompareOptions, compareModels } from './jobs/compare.ts';
+export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from './jobs/demo.ts';
+export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
+export { inspectModel } from './jobs/inspect.ts';
+export { type RunModelOptions, runModel } from './jobs/run.ts';
+
+// The four classes.
+export {
+  type AnalyzerOptions,
+  CurvatureQuantizationAnalyzer,
+  DEFAULT_ROUNDING,
+  type LayerCurvature,
+} from './analyzer.ts';
+export { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocate/index.ts';
+export {
+  PrecisionAwareQuantizer,
+  type QuantizedLayer,
+  type QuantizedModel,
+  type QuantizerOptions,
+} from './quantize/quantizer.ts';
+
+// What can be extended, and the names there are.
+export {
+  type GeneralObjective,
+  HARDWARE_WIDTHS,
+  type Objective,
+  objectiveNames,
+  parseCostTable,
+  parsePlan,
+  registerObjective,
+  type SeparableObjective,
+  type StrategyName,
+  strategyNames,
+} from './allocate/index.ts';
+export type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from './allocate/types.ts';
+export type { LossName } from './curvature/damage.ts';
+export {
+  type Metric,
+  type MetricContext,
+  type MetricData,
+  metricNames,
+  type Progress,
+  registerMetric,
+} from './curvature/metric.ts';
+export type { WeightFormat } from './quantize/format.ts';
+export { FORMATS } from './quantize/formats.ts';
+export { type Rounding, ROUNDINGS } from './quantize/rounding.ts';
+
+// Models.
+export { makeInitializer, makeNode, readModel, writeModel } from './onnx/index.ts';
+export type { Attribute, Graph, Initializer, Model, Node, ValueInfo } from './onnx/index.ts';
+export {
+  findLayers,
+  foldBatchNormalization,
+  type Layer,
+  type Observer,
+  type RunOptions,
+  Session,
+  type Trace,
+} from './graph/index.ts';
+
+// Data.
+export {
+  type Batch,
+  type BatchOptions,
+  checkDataset,
+  type Column,
+  type Dataset,
+  datasetFromArrays,
+  datasetFromSamples,
+  readNpy,
+  readNpz,
+  readTensorProto,
+  type Sample,
+  sampleFromProtos,
+  writeNpy,
+  writeNpz,
+} from './data/index.ts';
+
+// Reports, errors, tensors, kernels.
+export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';
+export type * from './report/types.ts';
+export * from './errors.ts';
+export * from './tensor.ts';
+export { VERSION } from './version.ts';
+export type { Arena } from './wasm/arena.ts';
+export type { Kernels } from './wasm/kernels.ts';
+export { Wasm, type WasmOptions } from './wasm/wasm.ts';

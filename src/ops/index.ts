@@ -1,0 +1,59 @@
+import * as arithmetic from './arithmetic.ts';
+import { Cast, CastLike } from './cast.ts';
+import { Constant, ConstantOfShape } from './constant.ts';
+import { Conv } from './conv.ts';
+import { ConvTranspose } from './conv-transpose.ts';
+import * as gather from './gather.ts';
+import * as gemm from './gemm.ts';
+import * as linear from './linear.ts';
+import * as logic from './logic.ts';
+import * as norm from './norm.ts';
+import type { Op, OpVersion } from './op.ts';
+import * as pad from './pad.ts';
+import * as pool from './pool.ts';
+import * as reduce from './reduce.ts';
+import * as reshape from './reshape.ts';
+import * as slice from './slice.ts';
+import { Transpose } from './transpose.ts';
+import * as unary from './unary.ts';
+
+/** What a family exports that is an operator: the names ONNX gives them, capitalized. */
+function operators(...families: readonly object[]): ReadonlyMap<string, Op> {
+  const table = new Map<string, Op>();
+  for (const family of families)
+    for (const [name, value] of Object.entries(family)) if (Array.isArray(value)) table.set(name, value as Op);
+  return table;
+}
+
+/** Domain ('' is ai.onnx) to operator type to operator: everything Kappa runs. */
+export const OPERATORS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
+  [
+    '',
+    operators(
+      { Conv, ConvTranspose, Transpose, Cast, CastLike, Constant, ConstantOfShape },
+      arithmetic,
+      gather,
+      gemm,
+      linear,
+      logic,
+      norm,
+      pad,
+      pool,
+      reduce,
+      reshape,
+      slice,
+      unary,
+    ),
+  ],
+]);
+
+/** The oldest and newest version of the default domain that Kappa reads. */
+export const OPSETS = { oldest: 7, newest: 25 } as const;
+
+/** The definition of an operator that serves a model at `opset`, or undefined where there is none. */
+export function findOperator(domain: string, opType: string, opset: number): OpVersion | undefined {
+  const op = OPERATORS.get(domain === 'ai.onnx' ? '' : domain)?.get(opType);
+  let best: OpVersion | undefined;
+  for (const v of op ?? []) if (v.since <= opset) best = v;
+  return best;
+}

@@ -1,0 +1,49 @@
+import { ModelError } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
+import { ints, since } from './attributes.ts';
+import type { Op, Runtime } from './op.ts';
+import { collapse, elements, need, stridesOf, walk } from './shape.ts';
+
+/** The tensor with its axes in the order `perm`: output axis i is input axis perm[i]. A view where no element moves. */
+export function transpose(x: Tensor, perm: readonly number[], rt: Runtime): Tensor {
+  const dims = perm.map((p) => x.dims[p]!);
+  const strides = stridesOf(x.dims);
+  const space = collapse(dims, [perm.map((p) => strides[p]!)]);
+  const s = space.strides[0]!;
+  const d = space.dims;
+  const last = d.length - 1;
+  if (d.length === 1 && s[0] === 1) return rt.view(x, dims);
+  const y = rt.empty(x.dtype, dims);
+  if (y.data.length === 0) return y;
+  if (x.dtype === 'float') {
+    // The kernel walks four axes; any beyond are walked here.
+    const from = Math.max(0, d.length - 4);
+    const pad = new Array<number>(4 - (d.length - from)).fill(1);
+    const [d0, d1, d2, d3] = [...pad, ...d.slice(from)] as [number, number, number, number];
+    const [s0, s1, s2, s3] = [...pad, ...s.slice(from)] as [number, number, number, number];
+    const px = rt.ptr(x);
+    const py = rt.ptr(y);
+    walk(space, from, ([i], at) => rt.wasm.k.permute4(px + 4 * i!, d0, d1, d2, d3, s0, s1, s2, s3, py + 4 * at));
+    return y;
+  }
+  const a = elements(x);
+  const out = elements(y);
+  const n = d[last]!;
+  const step = s[last]!;
+  walk(space, last, ([i], at) => {
+    for (let q = 0, j = i!; q < n; q++, j += step) out[at + q] = a[j]!;
+  });
+  return y;
+}
+
+export const Transpose: Op = since(1, (node) => {
+  const perm = ints(node, 'perm');
+  return (inputs, rt) => {
+    const x = need(inputs, 0, 'data');
+    const rank = x.dims.length;
+    const p = perm ?? Array.from({ length: rank }, (_, i) => rank - 1 - i);
+    if (p.length !== rank || !p.every((_, i) => p.includes(i)))
+      throw new ModelError(`attribute "perm": expected an order of the ${rank} axes of [${x.dims}], found [${p}]`);
+    return [transpose(x, p, rt)];
+  };
+});

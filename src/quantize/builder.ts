@@ -1,0 +1,138 @@
+import type { Attribute, Graph, Initializer, Model, Node } from '../onnx/model.ts';
+import { makeInitializer, makeNode } from '../onnx/index.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+
+/** Nodes and initializers, in an order in which each node comes after what it reads. */
+export interface Part {
+  readonly nodes: readonly Node[];
+  readonly initializers: readonly Initializer[];
+}
+
+/**
+ * Collects what is to be put in front of a model's nodes. Names never collide with the model's, those inside of bodies and
+ * functions' callers included.
+ */
+export class Builder {
+  readonly opset: number;
+  readonly #taken = new Set<string>();
+  readonly #shared = new Map<string, string>();
+  #common: { nodes: Node[]; initializers: Initializer[] } = { nodes: [], initializers: [] };
+  #own: { nodes: Node[]; initializers: Initializer[] } = { nodes: [], initializers: [] };
+  #intoCommon = 0;
+  #counter = 0;
+
+  constructor(model: Model) {
+    this.opset = model.opsets.get('') ?? 0;
+    takeNames(model.graph, this.#taken);
+  }
+
+  /** `base`, or `base` with a number behind it where it is taken; taken from now on. */
+  name(base: string): string {
+    let name = base;
+    for (let i = 1; this.#taken.has(name); i++) name = `${base}_${i}`;
+    this.#taken.add(name);
+    return name;
+  }
+
+  /** Adds an initializer and returns its name. */
+  initializer(base: string, t: Tensor): string {
+    const name = this.name(base);
+    this.#target().initializers.push(makeInitializer(name, t));
+    return name;
+  }
+
+  /** Adds a node of one output and returns that output's name; `output` makes it that name, which must be free by then. */
+  node(
+    opType: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+    output?: string,
+  ): string {
+    const name = output ?? this.#value();
+    this.#target().nodes.push(makeNode(opType, inputs, [name], attributes));
+    return name;
+  }
+
+  /** The value that `make` adds, the same one for every call with this key. */
+  shared(key: string, make: () => string): string {
+    const known = this.#shared.get(key);
+    if (known !== undefined) return known;
+    this.#intoCommon++;
+    try {
+      const name = make();
+      this.#shared.set(key, name);
+      return name;
+    } finally {
+      this.#intoCommon--;
+    }
+  }
+
+  /** A constant of whole numbers, shared by all who ask for the same one. */
+  int64s(values: readonly number[]): string {
+    return this.shared(`int64 ${values}`, () =>
+      this.initializer(
+        this.#value(),
+        tensor('int64', [values.length], BigInt64Array.from(values.map((v) => BigInt(v)))),
+      ),
+    );
+  }
+
+  /** A constant of floats, a scalar where `dims` is empty, shared by all who ask for the same one. */
+  floats(values: readonly number[], dims: readonly number[] = []): string {
+    return this.shared(`float [${dims}] ${values}`, () =>
+      this.initializer(this.#value(), tensor('float', dims, Float32Array.from(values))),
+    );
+  }
+
+  /** `value` as another element type. */
+  cast(value: string, dataType: number, output?: string): string {
+    return this.node('Cast', [value], { to: { type: 'int', value: dataType } }, output);
+  }
+
+  reshape(value: string, dims: readonly number[], output?: string): string {
+    return this.node('Reshape', [value, this.int64s(dims)], {}, output);
+  }
+
+  /** The first `count` along an axis. */
+  slice(value: string, axis: number, count: number, output?: string): string {
+    if (this.opset < 10) {
+      const one = (v: number): Attribute => ({ type: 'ints', value: [v] });
+      return this.node('Slice', [value], { axes: one(axis), starts: one(0), ends: one(count) }, output);
+    }
+    return this.node('Slice', [value, this.int64s([0]), this.int64s([count]), this.int64s([axis])], {}, output);
+  }
+
+  /** What was added since the last call, without what is shared. */
+  take(): Part {
+    const part = this.#own;
+    this.#own = { nodes: [], initializers: [] };
+    return part;
+  }
+
+  /** What is shared so far. */
+  common(): Part {
+    return this.#common;
+  }
+
+  #target(): { nodes: Node[]; initializers: Initializer[] } {
+    return this.#intoCommon ? this.#common : this.#own;
+  }
+
+  #value(): string {
+    for (;;) {
+      const name = `kq${this.#counter++}`;
+      if (this.#taken.has(name)) continue;
+      this.#taken.add(name);
+      return name;
+    }
+  }
+}
+
+function takeNames(graph: Graph, into: Set<string>): void {
+  for (const { name } of [...graph.inputs, ...graph.outputs, ...graph.initializers, ...graph.valueInfo]) into.add(name);
+  for (const node of graph.nodes) {
+    into.add(node.name);
+    for (const name of [...node.inputs, ...node.outputs]) into.add(name);
+    for (const attribute of node.attributes.values()) if (attribute.type === 'graph') takeNames(attribute.value, into);
+  }
+}

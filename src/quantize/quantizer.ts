@@ -1,0 +1,279 @@
+import type { Plan, PlanLayer } from '../allocate/types.ts';
+import { ModelError, UsageError } from '../errors.ts';
+import { findLayers, type Layer } from '../graph/index.ts';
+import { dequantize, fitGrid, fromRows, gramError, type GridSpec, toRows } from '../grid/index.ts';
+import { withGraph, withIrVersion, writeModel } from '../onnx/index.ts';
+import type { Initializer, Model } from '../onnx/model.ts';
+import { type Tensor, tensor } from '../tensor.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+import { Builder, type Part } from './builder.ts';
+import type { WeightFormat } from './format.ts';
+import { FORMATS } from './formats.ts';
+import { raiseOpset } from './opset.ts';
+import { type LayerGram, type Rounding, ROUNDINGS } from './rounding.ts';
+
+export interface QuantizerOptions {
+  /** How ranges are chosen; auto (the default): gram where a layer's Gram matrix is given, else mse. */
+  readonly clip?: 'auto' | 'max' | 'mse' | 'gram';
+  /** Type of scales where the format leaves a choice. */
+  readonly scaleType?: 'float16' | 'float';
+  /** Further formats and roundings by name. */
+  readonly formats?: Readonly<Record<string, WeightFormat>>;
+  readonly roundings?: Readonly<Record<string, Rounding>>;
+  /** Called before each layer. What it throws ends the work. */
+  readonly onLayer?: (done: number, total: number, name: string) => void;
+}
+
+/** What became of one layer of the plan. Errors are of the values as decoded against the original weights. */
+export interface QuantizedLayer {
+  readonly name: string;
+  readonly weight: string;
+  readonly opType: string;
+  readonly params: number;
+  readonly bits: number;
+  /** The grid as fitted; undefined for a layer left in float. */
+  readonly grid: (GridSpec & { readonly scales: number }) | undefined;
+  readonly rounding: string;
+  readonly format: string;
+  /** Codes, scales and zero points as written; the weight itself for a layer left in float. */
+  readonly bytes: number;
+  /** All that stands in the file for this weight: `bytes`, names, shapes and the nodes that decode it. */
+  readonly fileBytes: number;
+  readonly maxError: number;
+  /** Mean squared error. */
+  readonly mse: number;
+  /** Squared error / squared norm of the weights; 0 where both are 0. */
+  readonly relativeError: number;
+  /** dw H dw' summed over rows, where a Gram matrix was given. */
+  readonly gramError: number | undefined;
+  /** The weight as the written model decodes it. */
+  readonly values: Tensor;
+}
+
+export interface QuantizedModel {
+  readonly model: Model;
+  /** In the order of the plan. */
+  readonly layers: readonly QuantizedLayer[];
+  /** Bytes of what layers share: tables and constants. */
+  readonly sharedBytes: number;
+}
+
+interface Job {
+  readonly plan: PlanLayer;
+  readonly layer: Layer;
+  readonly initializer: Initializer;
+  readonly format: WeightFormat;
+  readonly rounding: Rounding;
+  readonly spec: GridSpec;
+  readonly gram: LayerGram | undefined;
+}
+
+/** Applies a plan to a model: the weights it names are replaced by codes, scales and the nodes that decode them. */
+export class PrecisionAwareQuantizer {
+  readonly #formats: Readonly<Record<string, WeightFormat>>;
+  readonly #roundings: Readonly<Record<string, Rounding>>;
+
+  constructor(
+    readonly wasm: Wasm,
+    readonly options: QuantizerOptions = {},
+  ) {
+    const { clip, scaleType } = options;
+    if (clip !== undefined && !['auto', 'max', 'mse', 'gram'].includes(clip))
+      throw new RangeError(`clip: expected auto, max, mse or gram, found ${clip}`);
+    if (scaleType !== undefined && !['float16', 'float'].includes(scaleType))
+      throw new RangeError(`scaleType: expected float16 or float, found ${scaleType}`);
+    this.#formats = { ...FORMATS, ...options.formats };
+    this.#roundings = { ...ROUNDINGS, ...options.roundings };
+  }
+
+  /**
+   * The model with every layer of the plan at its width. Decoding nodes come before the graph's own; each weight keeps its
+   * name as the value they make, decoded once however many nodes read it. A layer at 32 bits stays as it is. Where the format
+   * needs a later opset, the model is raised to it if all its operators mean the same there.
+   * @param grams E[x x'] by weight name
+   * @throws UsageError for a plan that does not fit the model, UnsupportedError for a model the format cannot be written in, ModelError for damaged weights
+   */
+  quantizeModel(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram> = new Map()): QuantizedModel {
+    const jobs = this.#jobs(model, plan, grams);
+    const active = jobs.filter((job) => job.plan.bits !== 32);
+    const target = prepared(model, active);
+    const builder = new Builder(target);
+    const layers = jobs.map((job, i) => {
+      this.options.onLayer?.(i, jobs.length, job.plan.name);
+      return job.plan.bits === 32 ? untouched(job) : this.#quantize(job, builder);
+    });
+    const parts = layers.flatMap((l) => ('part' in l ? [l.part] : []));
+    const common = builder.common();
+    return {
+      model: assembled(target, [common, ...parts], active),
+      layers: layers.map((l) => ('part' in l ? l.result : l)),
+      sharedBytes: encodedBytes(common),
+    };
+  }
+
+  #jobs(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram>): Job[] {
+    const layers = new Map(findLayers(model).layers.map((l) => [l.weight, l]));
+    const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
+    const seen = new Set<string>();
+    return plan.layers.map((p) => {
+      const layer = layers.get(p.weight);
+      const initializer = initializers.get(p.weight);
+      if (!layer || !initializer)
+        throw new UsageError(`plan, layer '${p.name}': the model has no quantizable weight '${p.weight}'`);
+      if (seen.has(p.weight)) throw new UsageError(`plan, layer '${p.name}': weight '${p.weight}' is listed twice`);
+      seen.add(p.weight);
+      return this.#job(p, layer, initializer, grams.get(p.weight));
+    });
+  }
+
+  #job(p: PlanLayer, layer: Layer, initializer: Initializer, gram: LayerGram | undefined): Job {
+    const where = `plan, layer '${p.name}'`;
+    const format = own(this.#formats, p.format);
+    if (!format)
+      throw new UsageError(
+        `${where}: format: expected one of ${Object.keys(this.#formats).join(', ')}, found '${p.format}'`,
+      );
+    const rounding = own(this.#roundings, p.rounding);
+    if (!rounding)
+      throw new UsageError(
+        `${where}: rounding: expected one of ${Object.keys(this.#roundings).join(', ')}, found '${p.rounding}'`,
+      );
+    if (p.bits !== 32 && !format.widths.includes(p.bits))
+      throw new UsageError(
+        `${where}: bits: format ${format.name} has widths ${format.widths.join(', ')} and 32, found ${p.bits}`,
+      );
+    const g = p.granularity;
+    if (g !== 'tensor' && g !== 'channel' && !(Number.isSafeInteger(g) && g >= 1))
+      throw new UsageError(`${where}: granularity: expected 'tensor', 'channel' or a block size >= 1, found ${g}`);
+    if (typeof p.symmetric !== 'boolean')
+      throw new UsageError(`${where}: symmetric: expected true or false, found ${p.symmetric}`);
+    const { clip = 'auto', scaleType } = this.options;
+    const spec: GridSpec = {
+      bits: p.bits,
+      granularity: g,
+      symmetric: p.symmetric,
+      clip: clip === 'auto' || clip === 'gram' ? (gram ? 'gram' : 'mse') : clip,
+      scaleType: scaleType && format.scaleTypes.includes(scaleType) ? scaleType : format.scaleTypes[0]!,
+    };
+    return { plan: p, layer, initializer, format, rounding, spec, gram };
+  }
+
+  #quantize(job: Job, builder: Builder): { part: Part; result: QuantizedLayer } {
+    const { wasm } = this;
+    const { plan, layer, initializer, format, rounding, spec, gram } = job;
+    const { dims, rowAxis, rows, cols } = layer;
+    const w = toRows(wasm, initializer.tensor().data as Float32Array, dims, rowAxis);
+    const bad = w.findIndex((v) => !Number.isFinite(v));
+    if (bad >= 0)
+      throw new ModelError(`weight '${layer.weight}': expected finite numbers, found ${w[bad]}; exclude this layer`);
+    const grid = fitGrid(wasm, w, rows, cols, spec, gram?.gram, gram?.groups);
+    const codes = rounding(wasm, w, grid, gram);
+    const values = dequantize(wasm, codes, grid);
+    const bytes = format.write(wasm, builder, { name: layer.weight, dims, rowAxis, grid, codes });
+    const part = builder.take();
+    const result: QuantizedLayer = {
+      ...described(plan, layer),
+      grid: { ...spec, scales: grid.scales.length },
+      bytes,
+      fileBytes: encodedBytes(part),
+      ...errors(wasm, w, values),
+      gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
+      values: tensor('float', dims, fromRows(wasm, values, dims, rowAxis)),
+    };
+    return { part, result };
+  }
+}
+
+function described(plan: PlanLayer, layer: Layer) {
+  const { bits, rounding, format } = plan;
+  return { name: plan.name, weight: layer.weight, opType: layer.opType, params: layer.params, bits, rounding, format };
+}
+
+function untouched({ plan, layer, initializer, gram }: Job): QuantizedLayer {
+  const values = initializer.tensor();
+  return {
+    ...described(plan, layer),
+    grid: undefined,
+    bytes: values.data.byteLength,
+    fileBytes: encodedBytes({ nodes: [], initializers: [initializer] }),
+    maxError: 0,
+    mse: 0,
+    relativeError: 0,
+    gramError: gram && 0,
+    values,
+  };
+}
+
+function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined {
+  return Object.hasOwn(table, key) ? table[key] : undefined;
+}
+
+function errors(wasm: Wasm, w: Float32Array, values: Float32Array) {
+  const { k, arena } = wasm;
+  const n = w.length;
+  return arena.scope((alloc) => {
+    const a = alloc(n * 4);
+    const b = alloc(n * 4);
+    const out = alloc(8);
+    arena.put(a, w);
+    arena.put(b, values);
+    k.squared_distance(a, b, n, out);
+    const squared = arena.f64(out, 1)[0]!;
+    k.sum_squares(a, n, out);
+    const norm = arena.f64(out, 1)[0]!;
+    k.sub(a, b, a, n);
+    k.min_max(a, n, out);
+    const [least, most] = arena.f32(out, 2);
+    return {
+      maxError: Math.max(Math.abs(least!), Math.abs(most!)),
+      mse: squared / n,
+      relativeError: squared === 0 ? 0 : squared / norm,
+    };
+  });
+}
+
+/** The model at an opset every job can be written in. */
+function prepared(model: Model, jobs: readonly Job[]): Model {
+  let target = model;
+  for (const { plan, format, spec } of jobs)
+    target = raiseOpset(target, format.opset(spec), `layer '${plan.name}' as ${format.name} at ${plan.bits} bits`);
+  return jobs.length ? withoutInitializerInputs(target) : target;
+}
+
+/**
+ * Below IR version 4 every initializer must be listed among the graph's inputs; from 4 on one that is listed may be
+ * overridden by the caller. Old models are brought to 4 with none listed, which keeps them constants.
+ */
+function withoutInitializerInputs(model: Model): Model {
+  if (model.irVersion >= 4) return model;
+  const names = new Set(model.graph.initializers.map((t) => t.name));
+  return withIrVersion(withGraph(model, { inputs: model.graph.inputs.filter((v) => !names.has(v.name)) }), 4);
+}
+
+function assembled(model: Model, parts: readonly Part[], jobs: readonly Job[]): Model {
+  if (!jobs.length) return model;
+  const { graph } = model;
+  const replaced = new Set(jobs.map((job) => job.layer.weight));
+  return withGraph(model, {
+    nodes: [...parts.flatMap((p) => p.nodes), ...graph.nodes],
+    initializers: [...graph.initializers.filter((t) => !replaced.has(t.name)), ...parts.flatMap((p) => p.initializers)],
+    inputs: graph.inputs.filter((v) => !replaced.has(v.name)),
+  });
+}
+
+/** Bytes that nodes and initializers take in a file. */
+function encodedBytes({ nodes, initializers }: Part): number {
+  const size = (part: Part): number =>
+    writeModel({
+      irVersion: 4,
+      opsets: new Map(),
+      producer: '',
+      graph: { name: '', ...part, inputs: [], outputs: [], valueInfo: [], rest: new Uint8Array(0) },
+      functions: [],
+      rest: new Uint8Array(0),
+    }).length;
+  let bytes = size({ nodes, initializers }) - size({ nodes: [], initializers: [] });
+  // The graph's own length prefix, one byte when empty, has grown too: a byte for every 7 bits.
+  for (let rest = bytes; rest >= 128; rest = Math.floor(rest / 128)) bytes--;
+  return bytes;
+}

@@ -1,0 +1,126 @@
+/** What `kappa quantize` says of its result. */
+import { evaluationText } from './evaluate.ts';
+import {
+  averageText,
+  damageIn,
+  guaranteesText,
+  leftText,
+  mostImportant,
+  orDash,
+  section,
+  sections,
+  styleOf,
+  widthSet,
+  widthsText,
+} from './parts.ts';
+import type { ReportOptions, Style } from './style.ts';
+import { formatBits, formatBytes, formatCount, formatNumber, formatRatio, formatTable, printable } from './text.ts';
+import type { AllocationResult, QuantizeReport } from './types.ts';
+
+/** The report as text, without a final line break. */
+export function quantizeText(report: QuantizeReport, options: ReportOptions = {}): string {
+  const style = styleOf(options);
+  return sections(
+    headline(report, style),
+    section(style, 'Layers', layers(report, options.all ?? false)),
+    section(style, 'Allocations compared', allocations(report)),
+    report.evaluation
+      ? section(
+          style,
+          `Held-out data: ${formatCount(report.evaluation.samples)} samples, the written file against the original`,
+          evaluationText(report.evaluation),
+        )
+      : '',
+    section(style, 'What is known, and how', guaranteesText(style, report.guarantees)),
+    section(style, 'Left in float', report.left.length === 0 ? '' : leftText(report.left)),
+  );
+}
+
+function headline(report: QuantizeReport, style: Style): string {
+  const { model, output, budget, unit } = report;
+  const asked =
+    budget.averageBits !== null
+      ? `budget ${formatBits(budget.averageBits)}`
+      : budget.bytes !== null
+        ? `budget ${formatBytes(budget.bytes)}`
+        : 'given plan';
+  const lines = [
+    style.bold(
+      `${printable(model.name)}: ${formatBytes(model.bytes)} -> ${formatBytes(output.bytes)}, ${formatRatio(output.ratio)} smaller`,
+    ),
+    `${averageText(report.averageBits)} on average, scales counted (${asked}); ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers; format ${printable(output.format)}, opset ${output.opset}`,
+    `widths ${widthSet(report.widths)}; metric ${printable(report.metric)}; strategy ${printable(report.strategy)}; objective ${printable(report.objective)}`,
+  ];
+  const chosen = report.allocations[0];
+  const uniform = report.allocations.find((a) => a.name === 'uniform');
+  const damage = damageIn(unit);
+  if (report.calibration && chosen && chosen.damage !== null) {
+    const own = `damage on ${formatCount(report.calibration.samples)} calibration samples: ${damage.format(chosen.damage)} (${damage.title})`;
+    lines.push(style.bold(own + against(chosen, uniform, damage.format)));
+  } else lines.push('no calibration data: the widths follow the weights alone, no damage was measured');
+  return lines.join('\n');
+}
+
+function against(
+  chosen: AllocationResult,
+  uniform: AllocationResult | undefined,
+  format: (v: number | null) => string | undefined,
+): string {
+  if (!uniform || uniform.damage === null || chosen.damage === null) return '';
+  if (uniform.bits.join() === chosen.bits.join()) return '; uniform widths are the best found at this budget';
+  const ratio = chosen.damage > 0 ? `, ${formatRatio(uniform.damage / chosen.damage)} as much` : '';
+  return `; uniform widths at the same bytes: ${format(uniform.damage)}${ratio}`;
+}
+
+function layers(report: QuantizeReport, all: boolean): string {
+  const damage = damageIn(report.unit);
+  const { shown, note } = mostImportant(report.layers, (l) => l.damage ?? l.bytes, all);
+  const table = formatTable(
+    [
+      { title: 'layer', align: 'left' },
+      { title: 'op', align: 'left' },
+      'weights',
+      'bits',
+      'bytes',
+      'sigma_max',
+      'loss curvature',
+      `alone: ${damage.title}`,
+      { title: 'why this width', align: 'left' },
+    ],
+    shown.map((l) => [
+      l.name,
+      l.opType,
+      formatCount(l.params),
+      l.bits === 32 ? 'float' : String(l.bits),
+      formatCount(l.bytes),
+      formatNumber(l.spectralCurvature, 3),
+      orDash(l.lossCurvature, (v) => formatNumber(v, 3)),
+      l.damage === null ? undefined : `${l.damageMeasured ? '' : '~'}${damage.format(l.damage)}`,
+      l.reason,
+    ]),
+  );
+  return table + note;
+}
+
+function allocations(report: QuantizeReport): string {
+  if (report.allocations.length === 0) return '';
+  const damage = damageIn(report.unit);
+  return formatTable(
+    [
+      { title: 'allocation', align: 'left' },
+      'average bits',
+      'bytes',
+      `together: ${damage.title}`,
+      'predicted',
+      { title: 'widths', align: 'left' },
+    ],
+    report.allocations.map((a, i) => [
+      i === 0 ? `${a.name} (chosen)` : a.name,
+      a.averageBits.toFixed(3),
+      formatCount(a.bytes),
+      damage.format(a.damage),
+      damage.format(a.predicted),
+      widthsText(a.bits),
+    ]),
+  );
+}

@@ -1,0 +1,201 @@
+import type { Granularity } from '../allocate/types.ts';
+
+/** How a figure is known: a theorem whose hypotheses were checked, a measurement on that many samples, or a heuristic. */
+export type Label = 'proved' | 'measured' | 'proxy';
+
+/** One statement about the result. */
+export interface Guarantee {
+  readonly label: Label;
+  readonly statement: string;
+  readonly value: number | null;
+  /** Samples behind a measurement, or those a proved statement speaks of. */
+  readonly samples: number | null;
+}
+
+export interface LayerReport {
+  readonly name: string;
+  readonly weight: string;
+  readonly opType: string;
+  readonly params: number;
+  readonly bits: number;
+  /** Codes, scales and zero points as written. */
+  readonly bytes: number;
+  readonly granularity: Granularity;
+  readonly symmetric: boolean;
+  /** sigma_max of the layer's operator, or its proved upper bound. */
+  readonly spectralCurvature: number;
+  /** sigma_max / sigma_min; null where sigma_min is 0. */
+  readonly conditionNumber: number | null;
+  /** Predicted damage / squared norm of the weight error, at the given width: the loss curvature along the error really made. */
+  readonly lossCurvature: number | null;
+  /** Damage of this layer alone at the given width, in the table's unit. */
+  readonly damage: number | null;
+  readonly damageMeasured: boolean;
+  /** Largest absolute weight error. */
+  readonly maxError: number;
+  /** Why this width: what one width less would have cost, what one more would have bought. */
+  readonly reason: string;
+}
+
+/** One allocation and what it did. */
+export interface AllocationResult {
+  readonly name: string;
+  readonly averageBits: number;
+  readonly bytes: number;
+  /** Widths in the order of the layers. */
+  readonly bits: readonly number[];
+  /** Damage on the calibration data with all layers quantized together; null where it was not measured. */
+  readonly damage: number | null;
+  /** The objective on the cost table. */
+  readonly predicted: number | null;
+}
+
+/** A model's behaviour on labelled data, and against a reference where there is one. */
+export interface EvaluationReport {
+  readonly samples: number;
+  readonly predictions: number;
+  /** Share of right predictions, 0..1; null without labels. */
+  readonly accuracy: number | null;
+  /** Mean cross-entropy in nats; null without labels. */
+  readonly crossEntropy: number | null;
+  readonly reference: ReferenceReport | null;
+}
+
+export interface ReferenceReport {
+  readonly accuracy: number | null;
+  readonly crossEntropy: number | null;
+  /** Mean KL(reference || model) in nats a prediction; null for outputs that are no distributions. */
+  readonly kl: number | null;
+  /** Squared error / squared norm of the outputs. */
+  readonly relativeSquaredError: number;
+  readonly maxError: number;
+  /** Share of predictions whose argmax changed; null for outputs without a class axis. */
+  readonly flips: number | null;
+  readonly guarantees: readonly Guarantee[];
+}
+
+export interface QuantizeReport {
+  readonly kappa: string;
+  readonly model: {
+    readonly name: string;
+    readonly bytes: number;
+    readonly quantizable: number;
+    readonly layers: number;
+  };
+  readonly output: { readonly bytes: number; readonly ratio: number; readonly format: string; readonly opset: number };
+  readonly budget: { readonly averageBits: number | null; readonly bytes: number | null };
+  readonly averageBits: number;
+  readonly widths: readonly number[];
+  readonly metric: string;
+  readonly unit: 'kl' | 'nse' | 'proxy';
+  readonly strategy: string;
+  readonly objective: string;
+  readonly optimalityGap: number | null;
+  readonly calibration: { readonly samples: number; readonly measured: number } | null;
+  readonly layers: readonly LayerReport[];
+  readonly left: readonly { readonly weight: string; readonly reason: string }[];
+  /** The allocations measured together, the chosen one first; `uniform` is always among them where there is data. */
+  readonly allocations: readonly AllocationResult[];
+  readonly chosen: string;
+  readonly evaluation: EvaluationReport | null;
+  readonly guarantees: readonly Guarantee[];
+  readonly seconds: number;
+}
+
+export interface LayerAnalysis {
+  readonly name: string;
+  readonly weight: string;
+  readonly opType: string;
+  readonly params: number;
+  readonly spectralCurvature: number;
+  readonly spectralBound: 'exact' | 'upper bound';
+  readonly conditionNumber: number | null;
+  readonly lossCurvature: number | null;
+  /** Diameter of the calibrated inputs: twice the largest l2 norm of one; null without data. */
+  readonly diameter: number | null;
+  /** Proved necessary bits (Theorem 4.7 with the minimum curvature); null without data. */
+  readonly requiredBits: number | null;
+  /** The seed document's formula: a proxy. */
+  readonly recommendedBits: number | null;
+  /** Damage by width. */
+  readonly damages: readonly { readonly bits: number; readonly damage: number; readonly measured: boolean }[];
+  /** Amplification from this layer's output to the network's (Theorem 3.4); null where no bound is known. */
+  readonly amplification: number | null;
+  /** This layer's contribution to the bound on the output error at the analysed widths; null where no bound is known. */
+  readonly contribution: number | null;
+}
+
+export interface AnalyzeReport {
+  readonly kappa: string;
+  readonly model: QuantizeReport['model'];
+  readonly targetAccuracy: number;
+  readonly metric: string;
+  readonly unit: QuantizeReport['unit'];
+  readonly calibration: QuantizeReport['calibration'];
+  readonly layers: readonly LayerAnalysis[];
+  readonly left: QuantizeReport['left'];
+  readonly operators: readonly {
+    readonly opType: string;
+    readonly lipschitz: number | null;
+    readonly curvature: number | null;
+    readonly nodes: number;
+    readonly note: string;
+  }[];
+  /** Widths that the table says meet the target accuracy, and what Theorem 3.4 says of them. */
+  readonly recommended: {
+    readonly averageBits: number;
+    readonly bits: readonly number[];
+    readonly predicted: number;
+  } | null;
+  readonly totalErrorBound: number | null;
+  readonly measuredError: number | null;
+  readonly guarantees: readonly Guarantee[];
+  readonly seconds: number;
+}
+
+export interface CompareReport {
+  readonly tensors: readonly {
+    readonly name: string;
+    readonly opType: string;
+    readonly dims: readonly number[];
+    readonly maxError: number;
+    readonly relativeSquaredError: number;
+    readonly sqnr: number | null;
+  }[];
+  readonly outputs: readonly {
+    readonly name: string;
+    readonly maxError: number;
+    readonly relativeSquaredError: number;
+  }[];
+  readonly onlyInA: number;
+  readonly onlyInB: number;
+  readonly samples: number;
+}
+
+export interface InspectReport {
+  readonly name: string;
+  readonly bytes: number;
+  readonly irVersion: number;
+  readonly producer: string;
+  readonly opsets: readonly { readonly domain: string; readonly version: number }[];
+  readonly inputs: readonly {
+    readonly name: string;
+    readonly type: string;
+    readonly dims: readonly (number | string | null)[] | null;
+  }[];
+  readonly outputs: InspectReport['inputs'];
+  readonly operators: readonly {
+    readonly opType: string;
+    readonly domain: string;
+    readonly count: number;
+    readonly supported: boolean;
+  }[];
+  readonly weights: readonly {
+    readonly name: string;
+    readonly opType: string;
+    readonly dims: readonly number[];
+    readonly params: number;
+  }[];
+  readonly left: QuantizeReport['left'];
+  readonly parameters: number;
+}

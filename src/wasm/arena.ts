@@ -1,0 +1,214 @@
+import { UnsupportedError } from '../errors.ts';
+import type { TypedArray } from '../tensor.ts';
+
+const PAGE = 65536;
+/** What a 32-bit address reaches. */
+const ADDRESSABLE = 65536 * PAGE;
+const ALIGNMENT = 16;
+
+/** A free stretch of memory: [ptr, ptr + size). */
+interface Span {
+  ptr: number;
+  size: number;
+}
+
+/**
+ * Hands out the memory of the kernels above their own static data. First fit over a list of free spans kept in address
+ * order, neighbours joined on `free`; nothing is ever moved.
+ *
+ * Views (`f32`, `u8`, ...) are windows, not copies: any `alloc` may grow the memory, which detaches every view made before it.
+ */
+export class Arena {
+  /** Free spans below `#top`: ascending, never touching each other. */
+  readonly #free: Span[] = [];
+  readonly #live = new Map<number, number>();
+  readonly #base: number;
+  readonly #limit: number;
+  /** Memory at and above this address has never been handed out, or was given back. */
+  #top: number;
+  #used = 0;
+  #peak = 0;
+
+  /**
+   * @param memory the kernels' memory
+   * @param base first byte the arena may use (the module's `__heap_base`)
+   * @param maxBytes largest size the memory may grow to, at most 4 GiB
+   * @throws RangeError when maxBytes is not a number of bytes above `base`
+   */
+  constructor(
+    readonly memory: WebAssembly.Memory,
+    base: number,
+    maxBytes: number = ADDRESSABLE,
+  ) {
+    if (!(maxBytes > base) || maxBytes > ADDRESSABLE) {
+      throw new RangeError(`maxBytes: expected a number in (${base}, ${ADDRESSABLE}], found ${maxBytes}`);
+    }
+    this.#base = align(base);
+    this.#top = this.#base;
+    this.#limit = Math.floor(maxBytes);
+  }
+
+  /** Bytes handed out now, each block rounded up to 16. */
+  get used(): number {
+    return this.#used;
+  }
+
+  /** Largest `used` so far. */
+  get peak(): number {
+    return this.#peak;
+  }
+
+  /**
+   * A block of that many bytes at a multiple of 16; its contents are undefined. A block of 0 bytes still has its own address.
+   * @throws RangeError when bytes is not a whole number >= 0
+   * @throws UnsupportedError when the memory cannot grow far enough
+   */
+  alloc(bytes: number): number {
+    if (!Number.isSafeInteger(bytes) || bytes < 0) {
+      throw new RangeError(`arena.alloc: expected a whole number of bytes >= 0, found ${bytes}`);
+    }
+    const size = Math.max(align(bytes), ALIGNMENT);
+    const ptr = this.#takeFree(size) ?? this.#takeTop(size, bytes);
+    this.#live.set(ptr, size);
+    this.#used += size;
+    if (this.#used > this.#peak) this.#peak = this.#used;
+    return ptr;
+  }
+
+  /**
+   * Gives a block back.
+   * @throws RangeError for an address that `alloc` did not return, or that was freed already
+   */
+  free(ptr: number): void {
+    const size = this.#live.get(ptr);
+    if (size === undefined)
+      throw new RangeError(`arena.free: expected the address of an allocated block, found ${ptr}`);
+    this.#live.delete(ptr);
+    this.#used -= size;
+    this.#insert(ptr, size);
+  }
+
+  /**
+   * Runs `body` with an allocator whose blocks are all freed when it ends or throws; they must not be freed by hand.
+   * `body` must be synchronous.
+   */
+  scope<T>(body: (alloc: (bytes: number) => number) => T): T {
+    const blocks: number[] = [];
+    try {
+      return body((bytes) => {
+        const ptr = this.alloc(bytes);
+        blocks.push(ptr);
+        return ptr;
+      });
+    } finally {
+      for (let i = blocks.length - 1; i >= 0; i--) this.free(blocks[i]!);
+    }
+  }
+
+  /** View of n floats at ptr, valid until the next `alloc`. The other views alike. */
+  f32(ptr: number, n: number): Float32Array<ArrayBuffer> {
+    return new Float32Array(this.memory.buffer, ptr, n);
+  }
+  f64(ptr: number, n: number): Float64Array<ArrayBuffer> {
+    return new Float64Array(this.memory.buffer, ptr, n);
+  }
+  u8(ptr: number, n: number): Uint8Array<ArrayBuffer> {
+    return new Uint8Array(this.memory.buffer, ptr, n);
+  }
+  i8(ptr: number, n: number): Int8Array<ArrayBuffer> {
+    return new Int8Array(this.memory.buffer, ptr, n);
+  }
+  u16(ptr: number, n: number): Uint16Array<ArrayBuffer> {
+    return new Uint16Array(this.memory.buffer, ptr, n);
+  }
+  i16(ptr: number, n: number): Int16Array<ArrayBuffer> {
+    return new Int16Array(this.memory.buffer, ptr, n);
+  }
+  i32(ptr: number, n: number): Int32Array<ArrayBuffer> {
+    return new Int32Array(this.memory.buffer, ptr, n);
+  }
+  u32(ptr: number, n: number): Uint32Array<ArrayBuffer> {
+    return new Uint32Array(this.memory.buffer, ptr, n);
+  }
+
+  /** Copies the bytes of `data` to ptr. */
+  put(ptr: number, data: TypedArray): void {
+    this.u8(ptr, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+
+  #takeFree(size: number): number | undefined {
+    const free = this.#free;
+    for (let i = 0; i < free.length; i++) {
+      const span = free[i]!;
+      if (span.size < size) continue;
+      const ptr = span.ptr;
+      if (span.size === size) free.splice(i, 1);
+      else {
+        span.ptr += size;
+        span.size -= size;
+      }
+      return ptr;
+    }
+    return undefined;
+  }
+
+  #takeTop(size: number, asked: number): number {
+    const ptr = this.#top;
+    const end = ptr + size;
+    const have = this.memory.buffer.byteLength;
+    if (end > have) this.#grow(end, have, asked);
+    this.#top = end;
+    return ptr;
+  }
+
+  /** Grows by a quarter at least, so that many small blocks do not mean many grows; by just enough where that is refused. */
+  #grow(end: number, have: number, asked: number): void {
+    const need = Math.ceil((end - have) / PAGE);
+    const room = Math.floor((this.#limit - have) / PAGE);
+    for (const pages of new Set([Math.min(Math.max(need, Math.ceil(have / PAGE / 4)), room), need])) {
+      if (pages < need || pages > room) continue;
+      try {
+        this.memory.grow(pages);
+        return;
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
+    }
+    throw new UnsupportedError(
+      `wasm memory: cannot allocate ${asked} bytes: ${this.#used} in use, ${have} of at most ${this.#limit} reserved; use a smaller batch or raise maxBytes`,
+    );
+  }
+
+  #insert(ptr: number, size: number): void {
+    const free = this.#free;
+    let lo = 0;
+    let hi = free.length;
+    while (lo < hi) {
+      const mid = (lo + hi) >> 1;
+      if (free[mid]!.ptr < ptr) lo = mid + 1;
+      else hi = mid;
+    }
+    const before = free[lo - 1];
+    const after = free[lo];
+    let span: Span = { ptr, size };
+    if (before !== undefined && before.ptr + before.size === ptr) {
+      before.size += size;
+      span = before;
+    } else {
+      free.splice(lo, 0, span);
+      lo++;
+    }
+    if (after !== undefined && span.ptr + span.size === after.ptr) {
+      span.size += after.size;
+      free.splice(lo, 1);
+    }
+    if (span.ptr + span.size === this.#top) {
+      this.#top = span.ptr;
+      free.pop();
+    }
+  }
+}
+
+function align(bytes: number): number {
+  return Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+}

@@ -1,0 +1,346 @@
+/** Byte address in wasm memory. Elements need no alignment beyond what the host's own views ask for. */
+export type Ptr = number;
+
+/** y[i] = f(a[i], b[i]), n floats each. y may be a or b. */
+export type Binary = (a: Ptr, b: Ptr, y: Ptr, n: number) => void;
+/** y[i] = f(a[i], s), n floats. y may be a. */
+export type BinaryScalar = (a: Ptr, s: number, y: Ptr, n: number) => void;
+/** y[r, c] = f(a[r, c], b[c]): a and y are [rows, cols], b is [cols]. y may be a. */
+export type BinaryRow = (a: Ptr, b: Ptr, y: Ptr, rows: number, cols: number) => void;
+/** y[r, c] = f(a[r, c], b[r]): a and y are [rows, cols], b is [rows]. y may be a. */
+export type BinaryColumn = (a: Ptr, b: Ptr, y: Ptr, rows: number, cols: number) => void;
+/** y[i] = f(x[i]), n floats. y may be x. */
+export type Unary = (x: Ptr, y: Ptr, n: number) => void;
+
+/** y[r] = f(x[r, :]): x is [rows, cols], y is [rows]. */
+export type ReduceRows = (x: Ptr, rows: number, cols: number, y: Ptr) => void;
+
+/**
+ * The kernels' binary interface: what `assembly/index.ts` exports. Floats are f32 unless said, matrices row-major, sizes
+ * i32. A kernel reads and writes exactly the elements its shapes name, keeps no state, allocates nothing and sums in an
+ * order that depends on the shapes only. Sizes of 0 are legal. Nothing is checked: callers pass what the comments ask for.
+ */
+export interface Kernels {
+  /** First address above the module's static data. */
+  heap_base(): Ptr;
+
+  // Matrix product
+
+  /**
+   * C = alpha op(A) op(B) + beta C; op transposes where its flag is 1. op(A) is [m, k], op(B) [k, n], C [m, n]; lda, ldb, ldc are the
+   * row strides of A, B, C as stored, in floats. With beta 0, C is written without being read. C overlaps neither A nor B.
+   * @param scratch `gemm_scratch()` bytes, at a multiple of 16
+   */
+  gemm(
+    transA: number,
+    transB: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Ptr,
+    lda: number,
+    b: Ptr,
+    ldb: number,
+    beta: number,
+    c: Ptr,
+    ldc: number,
+    scratch: Ptr,
+  ): void;
+  /** Bytes of scratch gemm needs, whatever the shapes. */
+  gemm_scratch(): number;
+
+  // Convolution and pooling
+
+  /**
+   * One image x [c, h, w] into a matrix whose column is a receptive field: row (ic, ky, kx) of c*kh*kw holds the oh*ow values
+   * x[ic, oy*sh - pt + ky*dh, ox*sw - pl + kx*dw], 0 outside the image. Rows are ldo >= oh*ow floats apart.
+   */
+  im2col(
+    x: Ptr,
+    c: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+    out: Ptr,
+    ldo: number,
+  ): void;
+  /** Maximum over each window of x [planes, h, w] into y [planes, oh, ow]; what lies outside does not count; -Infinity for a window wholly outside; NaN wins. */
+  maxpool2d(
+    x: Ptr,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+    y: Ptr,
+  ): void;
+  /** Mean over each window; divided by kh*kw when countIncludePad is 1, else by the number of elements inside the image (0 for a window wholly outside). */
+  avgpool2d(
+    x: Ptr,
+    planes: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+    countIncludePad: number,
+    y: Ptr,
+  ): void;
+
+  // Elementwise, two operands. min and max return NaN where either operand is NaN. rsub is b - a, rdiv is b / a.
+
+  add: Binary;
+  sub: Binary;
+  mul: Binary;
+  div: Binary;
+  min: Binary;
+  max: Binary;
+  add_scalar: BinaryScalar;
+  sub_scalar: BinaryScalar;
+  mul_scalar: BinaryScalar;
+  div_scalar: BinaryScalar;
+  min_scalar: BinaryScalar;
+  max_scalar: BinaryScalar;
+  rsub_scalar: BinaryScalar;
+  rdiv_scalar: BinaryScalar;
+  add_row: BinaryRow;
+  sub_row: BinaryRow;
+  mul_row: BinaryRow;
+  div_row: BinaryRow;
+  min_row: BinaryRow;
+  max_row: BinaryRow;
+  rsub_row: BinaryRow;
+  rdiv_row: BinaryRow;
+  add_col: BinaryColumn;
+  sub_col: BinaryColumn;
+  mul_col: BinaryColumn;
+  div_col: BinaryColumn;
+  min_col: BinaryColumn;
+  max_col: BinaryColumn;
+  rsub_col: BinaryColumn;
+  rdiv_col: BinaryColumn;
+
+  // Elementwise, one operand. NaN in, NaN out.
+
+  /** max(x, 0) */
+  relu: Unary;
+  neg: Unary;
+  abs: Unary;
+  /** Correctly rounded. */
+  sqrt: Unary;
+  /** 1 / x, correctly rounded. */
+  reciprocal: Unary;
+  /** Within 2 ulp, subnormal results included; Infinity above 88.73, 0 below -103.98. */
+  exp: Unary;
+  /** Natural logarithm within 2 ulp, subnormal arguments included; log(0) = -Infinity, NaN below 0. */
+  log: Unary;
+  /** Within 4 ulp. */
+  erf: Unary;
+  /** Within 4 ulp. */
+  tanh: Unary;
+  /** 1 / (1 + exp(-x)) within 4 ulp (of the smallest normal number, where the result is subnormal). */
+  sigmoid: Unary;
+  /** x (1 + erf(x / sqrt 2)) / 2, within 1e-6 max(1, |x|). */
+  gelu: Unary;
+  /** min(max(x, lo), hi); y may be x. */
+  clip(x: Ptr, y: Ptr, n: number, lo: number, hi: number): void;
+  /** x where x >= 0, alpha x elsewhere; y may be x. */
+  leaky_relu(x: Ptr, y: Ptr, n: number, alpha: number): void;
+
+  // Normalisations; y may be x.
+
+  /** y[r, :] = exp(x[r, :] - max) / sum; a row with NaN, or of -Infinity only, becomes NaN. */
+  softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
+  /** y[r, :] = x[r, :] - max - log(sum of exp(x - max)). */
+  log_softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
+  /** y = (x - mean) / sqrt(variance + eps) * gamma + beta over each row; gamma and beta are [cols], or 0 where absent. */
+  layer_norm(x: Ptr, gamma: Ptr, beta: Ptr, y: Ptr, rows: number, cols: number, eps: number): void;
+  /** y = x / sqrt(mean(x^2) + eps) * gamma over each row; gamma is [cols], or 0 where absent. */
+  rms_norm(x: Ptr, gamma: Ptr, y: Ptr, rows: number, cols: number, eps: number): void;
+  /** y[i, j, :] = x[i, j, :] * scale[j] + shift[j]: x and y are [n, c, spatial], scale and shift [c]. */
+  channel_affine(x: Ptr, scale: Ptr, shift: Ptr, y: Ptr, n: number, c: number, spatial: number): void;
+
+  // Reductions; those into `out` accumulate and return f64.
+
+  /** out: f64 sum of n floats. */
+  sum(x: Ptr, n: number, out: Ptr): void;
+  /** out: f64 sum of squares. */
+  sum_squares(x: Ptr, n: number, out: Ptr): void;
+  /** out: f64 sum of x[i] y[i]. */
+  dot(x: Ptr, y: Ptr, n: number, out: Ptr): void;
+  /** out: f64 sum of (x[i] - y[i])^2, the difference taken in f64. */
+  squared_distance(x: Ptr, y: Ptr, n: number, out: Ptr): void;
+  /** Sum of each row, in f32; the mean likewise. */
+  reduce_rows_sum: ReduceRows;
+  reduce_rows_mean: ReduceRows;
+  /** Largest of each row; NaN if the row has one; -Infinity for an empty row. */
+  reduce_rows_max: ReduceRows;
+  /** Smallest of each row; NaN if the row has one; Infinity for an empty row. */
+  reduce_rows_min: ReduceRows;
+  /** y[c] = sum over r of x[r, c]: x is [rows, cols], y [cols], in f32. */
+  reduce_cols_sum(x: Ptr, rows: number, cols: number, y: Ptr): void;
+  /** out: i32 [rows], the first index of each row's largest value; NaN counts as larger than everything. */
+  argmax_rows(x: Ptr, rows: number, cols: number, out: Ptr): void;
+
+  // Statistics
+
+  /** out: f32 [2], smallest and largest of n floats; both NaN if any is NaN; Infinity, -Infinity when n is 0. */
+  min_max(x: Ptr, n: number, out: Ptr): void;
+  /** Adds to out, u32 [bins], how many x fall in each of `bins` equal bins of [lo, hi], lo < hi; values outside count in the end bins, NaN nowhere. */
+  histogram(x: Ptr, n: number, lo: number, hi: number, bins: number, out: Ptr): void;
+  /** out: f64 [5], of the finite x: count, sum, sum of squares, smallest, largest (Infinity, -Infinity where there is none). */
+  moments(x: Ptr, n: number, out: Ptr): void;
+
+  // Divergences, in nats, f64 inside. p, q, logits are [rows, cols], out is f64 [rows].
+
+  /** KL(softmax(p[r, :]) || softmax(q[r, :])), never below 0. */
+  kl_rows(p: Ptr, q: Ptr, rows: number, cols: number, out: Ptr): void;
+  /** KL(p / sum p || q / sum q) of rows that are probabilities; a q of 0 (an f32 underflow) counts as 2^-149. */
+  kl_probability_rows(p: Ptr, q: Ptr, rows: number, cols: number, out: Ptr): void;
+  /** -log softmax(logits[r, :])[labels[r]]; labels: i32 [rows], below cols; 0 where the label is negative. */
+  nll_rows(logits: Ptr, labels: Ptr, rows: number, cols: number, out: Ptr): void;
+
+  // Layout, 32-bit elements. y does not overlap x.
+
+  /** x [rows, cols] -> y [cols, rows]. */
+  transpose(x: Ptr, rows: number, cols: number, y: Ptr): void;
+  /** y[i0, i1, i2, i3] = x[i0 s0 + i1 s1 + i2 s2 + i3 s3]: d0..d3 are y's dimensions, s0..s3 strides in elements (0 repeats). */
+  permute4(
+    x: Ptr,
+    d0: number,
+    d1: number,
+    d2: number,
+    d3: number,
+    s0: number,
+    s1: number,
+    s2: number,
+    s3: number,
+    y: Ptr,
+  ): void;
+
+  // Singular values, f64, column-major
+
+  /**
+   * One-sided Jacobi: a, column-major [m, n], m >= n, finite, is overwritten by U diag(sigma), sigma descending; sigma is [n]; v is column-major
+   * [n, n], or 0 where not wanted. The first i32 of scratch (`svd_scratch(m, n)` bytes) is set to the sweeps done, negative if they did not converge.
+   */
+  svd(a: Ptr, m: number, n: number, sigma: Ptr, v: Ptr, scratch: Ptr): void;
+  svd_scratch(m: number, n: number): number;
+  /**
+   * Householder QR with column pivoting, A P = Q R: a is column-major [m, n], m >= n; R is left in its upper triangle, the Householder
+   * vectors below it, their factors in tau [n]; perm: i32 [n], column j of A P is column perm[j] of A. scratch: `qr_scratch(n)` bytes.
+   */
+  qr(a: Ptr, m: number, n: number, tau: Ptr, perm: Ptr, scratch: Ptr): void;
+  qr_scratch(n: number): number;
+  /** B = Q B for column-major B [m, cols]; a and tau as qr left them. */
+  qr_apply(a: Ptr, m: number, n: number, tau: Ptr, b: Ptr, cols: number): void;
+  /** y [m] = A x [n], or y [n] = A' x [m] with trans 1; a row-major [m, n]; all f64. */
+  gemv_f64(trans: number, m: number, n: number, a: Ptr, x: Ptr, y: Ptr): void;
+
+  // Quantization. w and y are [rows, cols] floats; codes u8 (u16 for 16 bits); a scale (f32) and a zero point (as wide as codes) for every `block`
+  // consecutive weights of a row, ceil(cols / block) a row. One scale for everything: rows 1. zeros is not read when symmetric (zero 2^(bits-1)).
+
+  /** code = clamp(roundeven(w / scale) + zero, 0, 2^bits - 1); the zero point where scale is 0 or w is NaN. */
+  quantize_rows(
+    w: Ptr,
+    rows: number,
+    cols: number,
+    block: number,
+    scales: Ptr,
+    zeros: Ptr,
+    bits: number,
+    symmetric: number,
+    codes: Ptr,
+  ): void;
+  /** y = (code - zero) * scale; zeros 0 means symmetric. */
+  dequantize_rows(
+    codes: Ptr,
+    rows: number,
+    cols: number,
+    block: number,
+    scales: Ptr,
+    zeros: Ptr,
+    bits: number,
+    y: Ptr,
+  ): void;
+  /** dequantize_rows of quantize_rows, without the codes. y may be w. */
+  fake_quantize_rows(
+    w: Ptr,
+    rows: number,
+    cols: number,
+    block: number,
+    scales: Ptr,
+    zeros: Ptr,
+    bits: number,
+    symmetric: number,
+    y: Ptr,
+  ): void;
+  /** out: f64 sum of (x - (code - zero) scale)^2 with code = clamp(roundeven(x / scale) + zero, qmin, qmax), each difference in f32. */
+  quantize_error(x: Ptr, n: number, scale: number, zero: number, qmin: number, qmax: number, out: Ptr): void;
+  /**
+   * Scales and, where asymmetric, zero points for w, all finite. search 0: the range of each block (symmetric: scale max|w| / (2^(bits-1) - 1));
+   * 1: the range of least error, columns' squared errors weighted by h [cols] >= 0, or 0. half 1: scales are halves. A block of zeros has scale 1.
+   */
+  fit_rows(
+    w: Ptr,
+    rows: number,
+    cols: number,
+    block: number,
+    bits: number,
+    symmetric: number,
+    search: number,
+    half: number,
+    h: Ptr,
+    scales: Ptr,
+    zeros: Ptr,
+  ): void;
+
+  // Packing. codes: u8 [n]; packed lengths are rounded up to whole bytes, spare bits 0.
+
+  /** Bits [shift, shift + p) of each code, p of 1, 2, 4, 8, 8/p codes a byte, the first in the low bits: ceil(n p / 8) bytes. */
+  pack_plane(codes: Ptr, n: number, shift: number, p: number, out: Ptr): void;
+  /** ORs the planes' bits back into codes, which the caller has zeroed. */
+  unpack_plane(packed: Ptr, n: number, shift: number, p: number, codes: Ptr): void;
+  /** A little-endian bit stream, code i in bits [i bits, (i + 1) bits): ceil(n bits / 8) bytes; bits 1..8. */
+  pack_dense(codes: Ptr, n: number, bits: number, out: Ptr): void;
+  unpack_dense(packed: Ptr, n: number, bits: number, codes: Ptr): void;
+  /** Codes 0..15 as two's complement nibbles of code - 8, the first in the low half: ceil(n / 2) bytes, the last nibble 0 when n is odd. */
+  pack_int4(codes: Ptr, n: number, out: Ptr): void;
+  unpack_int4(packed: Ptr, n: number, codes: Ptr): void;
+  /** out: i8 [n], code - 2^(bits-1). */
+  codes_to_int8(codes: Ptr, n: number, bits: number, out: Ptr): void;
+  /** codes: u16 [n]; out: i16 [n], code - 2^(bits-1). */
+  codes_to_int16(codes: Ptr, n: number, bits: number, out: Ptr): void;
+
+  // Half precision (IEEE 754 binary16, as u16)
+
+  /** Rounds to nearest even; overflow to infinity; NaN stays NaN. */
+  f32_to_f16(x: Ptr, n: number, out: Ptr): void;
+  /** Exact. */
+  f16_to_f32(x: Ptr, n: number, out: Ptr): void;
+}

@@ -1,0 +1,50 @@
+/**
+ * Checks a row-major [m, n] matrix; `what` names the function in the message.
+ * @throws TypeError when a is not a Float64Array
+ * @throws RangeError for a shape that does not fit a, and for NaN or infinity in it
+ */
+export function checkMatrix(what: string, a: Float64Array, m: number, n: number): void {
+  if (!(a instanceof Float64Array)) throw new TypeError(`${what}: expected a Float64Array, found ${typeof a}`);
+  for (const [name, value] of [
+    ['m', m],
+    ['n', n],
+  ] as const) {
+    if (!Number.isInteger(value) || value < 0 || value > 2 ** 28) {
+      throw new RangeError(`${what}: ${name}: expected a whole number of 0 to 2^28, found ${value}`);
+    }
+  }
+  if (a.length !== m * n) throw new RangeError(`${what}: expected ${m} x ${n} = ${m * n} elements, found ${a.length}`);
+  for (let i = 0; i < a.length; i++) {
+    if (!Number.isFinite(a[i])) {
+      throw new RangeError(
+        `${what}: expected finite elements, found ${a[i]} at row ${Math.floor(i / n)}, column ${i % n}`,
+      );
+    }
+  }
+}
+
+/** Largest absolute value; 0 when empty. */
+export function maxAbs(a: Float64Array): number {
+  let most = 0;
+  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]!));
+  return most;
+}
+
+/** A power of two that brings a largest element to about 1, so that squares neither overflow nor underflow. */
+export function scaleFor(largest: number): number {
+  return powerOfTwo(-Math.max(-1000, Math.min(1000, exponent(largest))));
+}
+
+/** Binary exponent of a positive finite number: 2^e <= x < 2^(e+1); -1023 for subnormal ones. */
+function exponent(x: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setFloat64(0, x);
+  return (view.getUint16(0) >> 4) - 1023;
+}
+
+/** 2^e for e in [-1022, 1023]. */
+function powerOfTwo(e: number): number {
+  const view = new DataView(new ArrayBuffer(8));
+  view.setUint16(0, (e + 1023) << 4);
+  return view.getFloat64(0);
+}
