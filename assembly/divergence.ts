@@ -1,47 +1,53 @@
 /** Kullback-Leibler divergence and negative log-likelihood of rows, in f64. */
-import { add_lanes_f64 } from './lanes';
+import { add_lanes_f64, high_f64, load_tail, low_f64, row_max } from './lanes';
 import { exp_f64x2 } from './math';
 
-/** Doubles of elements i and i+1; the second is -Infinity where it lies past the end. */
+/** Elements [i, i + 4) of n; -Infinity past the end. */
 // @ts-ignore: decorator
 @inline
-function pair(x: usize, i: i32, n: i32): v128 {
+function four(x: usize, i: i32, n: i32): v128 {
   const p = x + (<usize>i << 2);
-  if (i + 1 < n) return f64x2.promote_low_f32x4(v128.load64_zero(p));
-  return f64x2.replace_lane(f64x2.splat(-Infinity), 0, <f64>load<f32>(p));
+  return n - i >= 4 ? v128.load(p) : load_tail(p, n - i, -Infinity);
 }
 
+/** e^a (a - b), 0 where e^a is 0 (a masked logit), whatever b. */
 // @ts-ignore: decorator
 @inline
-function row_max(x: usize, n: i32): f64 {
-  let best: f32 = -Infinity;
-  for (let i = 0; i < n; i++) best = max<f32>(best, load<f32>(x + (<usize>i << 2)));
-  return <f64>best;
+function cross_term(ea: v128, a: v128, b: v128): v128 {
+  return v128.andnot(f64x2.mul(ea, f64x2.sub(a, b)), f64x2.eq(ea, f64x2.splat(0)));
 }
 
-/**
- * With a = p - max p, b = q - max q: KL = sum e^a (a - b) / sum e^a - log sum e^a + log sum e^b. Where e^a is 0 (a masked
- * logit) the term is 0, whatever b.
- */
+/** With a = p - max p, b = q - max q: KL = sum e^a (a - b) / sum e^a - log sum e^a + log sum e^b. */
 export function kl_rows(p: usize, q: usize, rows: i32, cols: i32, out: usize): void {
   const stride = <usize>cols << 2;
   for (let r = 0; r < rows; r++, p += stride, q += stride, out += 8) {
-    const p_max = f64x2.splat(row_max(p, cols));
-    const q_max = f64x2.splat(row_max(q, cols));
-    let p_sum = f64x2.splat(0);
-    let q_sum = f64x2.splat(0);
-    let cross = f64x2.splat(0);
-    for (let i = 0; i < cols; i += 2) {
-      const a = f64x2.sub(pair(p, i, cols), p_max);
-      const b = f64x2.sub(pair(q, i, cols), q_max);
-      const ea = exp_f64x2(a);
-      p_sum = f64x2.add(p_sum, ea);
-      q_sum = f64x2.add(q_sum, exp_f64x2(b));
-      const absent = f64x2.eq(ea, f64x2.splat(0));
-      cross = f64x2.add(cross, v128.andnot(f64x2.mul(ea, f64x2.sub(a, b)), absent));
+    const p_max = f64x2.splat(<f64>row_max(p, cols));
+    const q_max = f64x2.splat(<f64>row_max(q, cols));
+    let p_sum0 = f64x2.splat(0);
+    let p_sum1 = p_sum0;
+    let q_sum0 = p_sum0;
+    let q_sum1 = p_sum0;
+    let cross0 = p_sum0;
+    let cross1 = p_sum0;
+    for (let i = 0; i < cols; i += 4) {
+      const u = four(p, i, cols);
+      const v = four(q, i, cols);
+      const a0 = f64x2.sub(low_f64(u), p_max);
+      const a1 = f64x2.sub(high_f64(u), p_max);
+      const b0 = f64x2.sub(low_f64(v), q_max);
+      const b1 = f64x2.sub(high_f64(v), q_max);
+      const e0 = exp_f64x2(a0);
+      const e1 = exp_f64x2(a1);
+      p_sum0 = f64x2.add(p_sum0, e0);
+      p_sum1 = f64x2.add(p_sum1, e1);
+      q_sum0 = f64x2.add(q_sum0, exp_f64x2(b0));
+      q_sum1 = f64x2.add(q_sum1, exp_f64x2(b1));
+      cross0 = f64x2.add(cross0, cross_term(e0, a0, b0));
+      cross1 = f64x2.add(cross1, cross_term(e1, a1, b1));
     }
-    const total = add_lanes_f64(p_sum);
-    const kl = add_lanes_f64(cross) / total - Math.log(total) + Math.log(add_lanes_f64(q_sum));
+    const total = add_lanes_f64(f64x2.add(p_sum0, p_sum1));
+    const other = add_lanes_f64(f64x2.add(q_sum0, q_sum1));
+    const kl = add_lanes_f64(f64x2.add(cross0, cross1)) / total - Math.log(total) + Math.log(other);
     store<f64>(out, kl < 0 ? 0 : kl);
   }
 }
@@ -73,10 +79,18 @@ export function nll_rows(logits: usize, labels: usize, rows: i32, cols: i32, out
       store<f64>(out, 0);
       continue;
     }
-    const top = row_max(logits, cols);
+    if (label >= cols) {
+      store<f64>(out, NaN);
+      continue;
+    }
+    const top = <f64>row_max(logits, cols);
     const shift = f64x2.splat(top);
     let total = f64x2.splat(0);
-    for (let i = 0; i < cols; i += 2) total = f64x2.add(total, exp_f64x2(f64x2.sub(pair(logits, i, cols), shift)));
+    for (let i = 0; i < cols; i += 4) {
+      const u = four(logits, i, cols);
+      total = f64x2.add(total, exp_f64x2(f64x2.sub(low_f64(u), shift)));
+      total = f64x2.add(total, exp_f64x2(f64x2.sub(high_f64(u), shift)));
+    }
     const chosen = <f64>load<f32>(logits + (<usize>label << 2));
     store<f64>(out, Math.log(add_lanes_f64(total)) - (chosen - top));
   }

@@ -67,3 +67,22 @@ export function low_f64(v: v128): v128 {
 export function high_f64(v: v128): v128 {
   return f64x2.promote_low_f32x4(v128.shuffle<i64>(v, v, 1, 1));
 }
+
+/** Largest of n floats; NaN if there is one; -Infinity when n is 0. */
+// @ts-ignore: decorator
+@inline
+export function row_max(x: usize, n: i32): f32 {
+  let a = f32x4.splat(-Infinity);
+  let b = a;
+  let i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const p = x + (<usize>i << 2);
+    a = f32x4.max(a, v128.load(p));
+    b = f32x4.max(b, v128.load(p, 16));
+  }
+  for (; i < n; i += 4) {
+    const p = x + (<usize>i << 2);
+    a = f32x4.max(a, i + 4 <= n ? v128.load(p) : load_tail(p, n - i, -Infinity));
+  }
+  return max_lanes(f32x4.max(a, b));
+}

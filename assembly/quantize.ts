@@ -4,11 +4,22 @@
  */
 import { add_lanes_f64, high_f64, load_tail, low_f64, store_tail } from './lanes';
 
-/** roundeven(x / s) kept within [lo, hi], as floats; NaN stays NaN, which converts to 0. */
+/** 1.5 * 2^23: added to a number below 2^22 in size it leaves the nearest whole number, ties to even, in the low bits. */
+const ROUND: f32 = 12582912;
+
+/** x / s kept within [lo, hi], which are whole numbers, so that clamping before rounding is as good as after; 0 for NaN. */
 // @ts-ignore: decorator
 @inline
 function level(x: v128, s: v128, lo: v128, hi: v128): v128 {
-  return f32x4.pmin(f32x4.pmax(f32x4.nearest(f32x4.div(x, s)), lo), hi);
+  const q = f32x4.pmin(f32x4.pmax(f32x4.div(x, s), lo), hi);
+  return v128.and(q, f32x4.eq(q, q));
+}
+
+/** roundeven of a level as integers. */
+// @ts-ignore: decorator
+@inline
+function whole(q: v128): v128 {
+  return i32x4.sub(f32x4.add(q, f32x4.splat(ROUND)), f32x4.splat(ROUND));
 }
 
 /** A scale of 0 sends every weight to the zero point: x / Infinity is 0. */
@@ -34,10 +45,10 @@ function quantize_block8(w: usize, n: i32, scale: f32, zero: i32, top: i32, code
   let i = 0;
   for (; i + 16 <= n; i += 16) {
     const p = w + (<usize>i << 2);
-    const a = i32x4.trunc_sat_f32x4_s(level(v128.load(p), s, lo, hi));
-    const b = i32x4.trunc_sat_f32x4_s(level(v128.load(p, 16), s, lo, hi));
-    const c = i32x4.trunc_sat_f32x4_s(level(v128.load(p, 32), s, lo, hi));
-    const d = i32x4.trunc_sat_f32x4_s(level(v128.load(p, 48), s, lo, hi));
+    const a = whole(level(v128.load(p), s, lo, hi));
+    const b = whole(level(v128.load(p, 16), s, lo, hi));
+    const c = whole(level(v128.load(p, 32), s, lo, hi));
+    const d = whole(level(v128.load(p, 48), s, lo, hi));
     const ab = i16x8.add(i16x8.narrow_i32x4_s(a, b), z);
     const cd = i16x8.add(i16x8.narrow_i32x4_s(c, d), z);
     v128.store(codes + <usize>i, i8x16.narrow_i16x8_u(ab, cd));
@@ -45,7 +56,7 @@ function quantize_block8(w: usize, n: i32, scale: f32, zero: i32, top: i32, code
   for (; i < n; i += 4) {
     const p = w + (<usize>i << 2);
     const x = n - i >= 4 ? v128.load(p) : load_tail(p, n - i, 0);
-    const a = i32x4.trunc_sat_f32x4_s(level(x, s, lo, hi));
+    const a = whole(level(x, s, lo, hi));
     const ab = i16x8.add(i16x8.narrow_i32x4_s(a, a), z);
     let word = i32x4.extract_lane(i8x16.narrow_i16x8_u(ab, ab), 0);
     const to = codes + <usize>i;
@@ -63,7 +74,7 @@ function quantize_block16(w: usize, n: i32, scale: f32, zero: i32, top: i32, cod
   for (let i = 0; i < n; i += 4) {
     const p = w + (<usize>i << 2);
     const x = n - i >= 4 ? v128.load(p) : load_tail(p, n - i, 0);
-    const a = i32x4.add(i32x4.trunc_sat_f32x4_s(level(x, s, lo, hi)), z);
+    const a = i32x4.add(whole(level(x, s, lo, hi)), z);
     let word = i64x2.extract_lane(i16x8.narrow_i32x4_u(a, a), 0);
     const to = codes + (<usize>i << 1);
     if (n - i >= 4) store<i64>(to, word);
@@ -173,12 +184,12 @@ export function dequantize_rows(
   }
 }
 
-/** The value a weight comes back as. NaN counts as 0; adding 0 turns -0 into the 0 that a code stands for. */
+/** The value a weight comes back as. */
 // @ts-ignore: decorator
 @inline
 function back(x: v128, d: v128, s: v128, lo: v128, hi: v128): v128 {
-  const q = level(x, d, lo, hi);
-  return f32x4.mul(f32x4.add(v128.and(q, f32x4.eq(q, q)), f32x4.splat(0)), s);
+  const q = f32x4.add(level(x, d, lo, hi), f32x4.splat(ROUND));
+  return f32x4.mul(f32x4.sub(q, f32x4.splat(ROUND)), s);
 }
 
 export function fake_quantize_rows(

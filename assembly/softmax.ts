@@ -1,25 +1,6 @@
-/** Softmax over rows, shifted by the row's maximum so that exp cannot overflow. y may be x. */
-import { add_lanes, load_tail, max_lanes, store_tail } from './lanes';
-import { exp_f32x4, log_f32x4 } from './math';
-
-/** Largest of n floats; NaN if there is one; -Infinity when n is 0. */
-// @ts-ignore: decorator
-@inline
-function row_max(x: usize, n: i32): f32 {
-  let a = f32x4.splat(-Infinity);
-  let b = a;
-  let i = 0;
-  for (; i + 8 <= n; i += 8) {
-    const p = x + (<usize>i << 2);
-    a = f32x4.max(a, v128.load(p));
-    b = f32x4.max(b, v128.load(p, 16));
-  }
-  for (; i < n; i += 4) {
-    const p = x + (<usize>i << 2);
-    a = f32x4.max(a, i + 4 <= n ? v128.load(p) : load_tail(p, n - i, -Infinity));
-  }
-  return max_lanes(f32x4.max(a, b));
-}
+/** Softmax over rows, shifted by the row's maximum so that exp cannot overflow; a share below e^-87 is 0. y may be x. */
+import { add_lanes, load_tail, row_max, store_tail } from './lanes';
+import { exp_normal_f32x4, log_f32x4 } from './math';
 
 export function softmax(x: usize, y: usize, rows: i32, cols: i32): void {
   const stride = <usize>cols << 2;
@@ -29,13 +10,13 @@ export function softmax(x: usize, y: usize, rows: i32, cols: i32): void {
     let i = 0;
     for (; i + 4 <= cols; i += 4) {
       const o = <usize>i << 2;
-      const e = exp_f32x4(f32x4.sub(v128.load(x + o), shift));
+      const e = exp_normal_f32x4(f32x4.sub(v128.load(x + o), shift));
       v128.store(y + o, e);
       total = f32x4.add(total, e);
     }
     if (i < cols) {
       const o = <usize>i << 2;
-      const e = exp_f32x4(f32x4.sub(load_tail(x + o, cols - i, -Infinity), shift));
+      const e = exp_normal_f32x4(f32x4.sub(load_tail(x + o, cols - i, -Infinity), shift));
       store_tail(y + o, e, cols - i);
       total = f32x4.add(total, e);
     }
@@ -58,10 +39,10 @@ export function log_softmax(x: usize, y: usize, rows: i32, cols: i32): void {
     let total = f32x4.splat(0);
     let i = 0;
     for (; i + 4 <= cols; i += 4) {
-      total = f32x4.add(total, exp_f32x4(f32x4.sub(v128.load(x + (<usize>i << 2)), shift)));
+      total = f32x4.add(total, exp_normal_f32x4(f32x4.sub(v128.load(x + (<usize>i << 2)), shift)));
     }
     if (i < cols) {
-      total = f32x4.add(total, exp_f32x4(f32x4.sub(load_tail(x + (<usize>i << 2), cols - i, -Infinity), shift)));
+      total = f32x4.add(total, exp_normal_f32x4(f32x4.sub(load_tail(x + (<usize>i << 2), cols - i, -Infinity), shift)));
     }
     const log_total = log_f32x4(f32x4.splat(add_lanes(total)));
     for (i = 0; i + 4 <= cols; i += 4) {

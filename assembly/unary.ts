@@ -19,7 +19,8 @@ const LEAKY_RELU = 12;
 // @ts-ignore: decorator
 @inline
 function apply(op: i32, x: v128, s: f32, t: f32): v128 {
-  if (op == RELU) return f32x4.max(x, f32x4.splat(0));
+  // pmin and pmax pass on a NaN in their first operand.
+  if (op == RELU) return f32x4.pmax(x, f32x4.splat(0));
   if (op == NEG) return f32x4.neg(x);
   if (op == ABS) return f32x4.abs(x);
   if (op == SQRT) return f32x4.sqrt(x);
@@ -30,7 +31,7 @@ function apply(op: i32, x: v128, s: f32, t: f32): v128 {
   if (op == TANH) return tanh_f32x4(x);
   if (op == SIGMOID) return sigmoid_f32x4(x);
   if (op == GELU) return gelu_f32x4(x);
-  if (op == CLIP) return f32x4.min(f32x4.max(x, f32x4.splat(s)), f32x4.splat(t));
+  if (op == CLIP) return f32x4.pmin(f32x4.pmax(x, f32x4.splat(s)), f32x4.splat(t));
   return v128.bitselect(f32x4.mul(x, f32x4.splat(s)), x, f32x4.lt(x, f32x4.splat(0)));
 }
 

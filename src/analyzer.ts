@@ -5,7 +5,7 @@ import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses, type LossName } from './curvature/damage.ts';
 import { JointMeasurement } from './curvature/joint.ts';
-import { type MetricContext, type MetricData, metricNamed, type Progress } from './curvature/metric.ts';
+import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
 import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { checkDataset } from './data/check.ts';
@@ -15,6 +15,9 @@ import { foldBatchNormalization } from './graph/fold.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import { Session } from './graph/session.ts';
 import type { Model } from './onnx/model.ts';
+import type { Progress } from './progress.ts';
+import { FORMATS } from './quantize/formats.ts';
+import type { WeightFormat } from './quantize/format.ts';
 import { sizeOf } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
@@ -32,6 +35,8 @@ export interface AnalyzerOptions {
   readonly metric?: string | undefined;
   readonly loss?: LossName | undefined;
   readonly rounding?: Partial<RoundingSettings> | undefined;
+  /** Output format whose bytes the cost table counts. Default `dense`. */
+  readonly format?: string | undefined;
   /** Samples run at once; chosen from the model's activations where absent. */
   readonly batch?: number | undefined;
   /** Most calibration samples used. */
@@ -40,8 +45,13 @@ export interface AnalyzerOptions {
   readonly progress?: Progress | undefined;
 }
 
-/** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least squared error). */
-export const DEFAULT_ROUNDING: RoundingSettings = { granularity: 'channel', clip: 'mse', scaleType: 'float16', asymmetricBits: [2] };
+/** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least error at the layer's output). */
+export const DEFAULT_ROUNDING: RoundingSettings = {
+  granularity: 'channel',
+  clip: 'gram',
+  scaleType: 'float16',
+  asymmetricBits: [2, 3, 4],
+};
 
 /** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
 const TABLE_PREDICTIONS = 8192;
@@ -77,6 +87,7 @@ export class CurvatureQuantizationAnalyzer {
   readonly left: readonly { readonly weight: string; readonly reason: string }[];
   readonly session: Session;
   readonly rounding: RoundingSettings;
+  readonly format: WeightFormat;
 
   private calibration: Calibration | undefined;
   private data: MetricData | undefined;
@@ -95,9 +106,18 @@ export class CurvatureQuantizationAnalyzer {
     private readonly options: AnalyzerOptions = {},
   ) {
     this.targetAccuracy = options.targetAccuracy ?? 0.01;
-    if (!(this.targetAccuracy > 0)) throw new RangeError(`targetAccuracy: expected a number above 0, got ${options.targetAccuracy}`);
+    if (!(this.targetAccuracy > 0))
+      throw new RangeError(`targetAccuracy: expected a number above 0, got ${options.targetAccuracy}`);
     this.widths = widthsOf(options);
-    this.rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
+    const format = FORMATS[options.format ?? 'dense'];
+    if (!format) throw new UsageError(`format ${options.format}: expected one of ${Object.keys(FORMATS).join(', ')}`);
+    this.format = format;
+    const rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
+    const { scaleTypes } = format;
+    this.rounding = {
+      ...rounding,
+      scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
+    };
     this.model = foldBatchNormalization(model);
     const { layers, left } = findLayers(this.model);
     this.layers = layers;
@@ -125,7 +145,11 @@ export class CurvatureQuantizationAnalyzer {
     checkDataset(dataset, this.session.inputs);
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
     const { batch, predictions } = await this.measureOne(dataset, losses[0]!.output);
-    const limit = Math.min(this.options.samples ?? dataset.count, (batches ?? Number.POSITIVE_INFINITY) * batch, dataset.count);
+    const limit = Math.min(
+      this.options.samples ?? dataset.count,
+      (batches ?? Number.POSITIVE_INFINITY) * batch,
+      dataset.count,
+    );
     const calibration = await calibrate(this.wasm, this.session, this.layers, dataset, {
       batch,
       samples: limit,
@@ -271,7 +295,7 @@ export class CurvatureQuantizationAnalyzer {
   private makeCandidates(): Candidates {
     const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
     const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor().data as Float32Array;
-    return new Candidates(this.wasm, weights, this.rounding, this.calibration);
+    return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration);
   }
 
   /** Runs one sample to learn how many predictions it holds and how large a batch may be. */
@@ -295,6 +319,8 @@ function widthsOf(options: AnalyzerOptions): readonly number[] {
   const all = [2, 3, 4, 5, 6, 7, 8, 16];
   const widths = options.widths ?? all.filter((b) => b >= low && b <= high);
   if (widths.length === 0 || widths.some((b) => !all.includes(b)))
-    throw new RangeError(`widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`);
+    throw new RangeError(
+      `widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`,
+    );
   return [...new Set(widths)].sort((a, b) => a - b);
 }

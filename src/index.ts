@@ -7,7 +7,7 @@
  */
 
 // The whole job, and its parts.
-export { type QuantizeOptions, type QuantizeResult, quantize } from './pipeline.ts';
+export { type QuantizeOptions, type QuantizeResult, quantize } from './jobs/quantize.ts';
 export { type AnalyzeOptions, analyzeModel } from './jobs/analyze.ts';
 export { type CompareOptions, compareModels } from './jobs/compare.ts';
 export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from './jobs/demo.ts';
@@ -44,13 +44,20 @@ export {
   strategyNames,
 } from './allocate/index.ts';
 export type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from './allocate/types.ts';
+export {
+  type CurvatureFunction,
+  curvatureOf,
+  curvatureOperators,
+  type OperatorCurvature,
+  type OperatorFacts,
+  registerCurvature,
+} from './curvature/operators.ts';
 export type { LossName } from './curvature/damage.ts';
 export {
   type Metric,
   type MetricContext,
   type MetricData,
   metricNames,
-  type Progress,
   registerMetric,
 } from './curvature/metric.ts';
 export type { WeightFormat } from './quantize/format.ts';
@@ -87,6 +94,8 @@ export {
   writeNpy,
   writeNpz,
 } from './data/index.ts';
+
+export type { Progress } from './progress.ts';
 
 // Reports, errors, tensors, kernels.
 export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';

@@ -25,6 +25,8 @@ export interface Calibration {
   readonly layers: ReadonlyMap<string, LayerCalibration>;
   /** Statistics of every float value some node put out or a feed brought, by value name. */
   readonly values: ReadonlyMap<string, Statistics>;
+  /** Shape of one sample of each of these values: the sample axis taken off where there is one. */
+  readonly shapes: ReadonlyMap<string, readonly number[]>;
   /** Smallest variance of one normalised row seen, by the LayerNormalization node's output name. */
   readonly rowVariance: ReadonlyMap<string, number>;
 }
@@ -70,6 +72,7 @@ class Collector {
   private readonly grams = new Map<string, GramAccumulator>();
   private readonly lookups = new Map<string, Float64Array>();
   private readonly values = new Map<string, RunningStatistics>();
+  private readonly shapes = new Map<string, readonly number[]>();
   private readonly variances = new Map<string, number>();
   private readonly byNode = new Map<Node, Layer>();
 
@@ -100,7 +103,7 @@ class Collector {
     });
   }
 
-  read(): Pick<Calibration, 'layers' | 'values' | 'rowVariance'> {
+  read(): Pick<Calibration, 'layers' | 'values' | 'shapes' | 'rowVariance'> {
     const layers = new Map<string, LayerCalibration>();
     for (const layer of this.layers) {
       const counts = this.lookups.get(layer.weight);
@@ -110,7 +113,8 @@ class Collector {
         rowWeights: counts && total > 0 ? counts.map((c) => c / total) : undefined,
       });
     }
-    return { layers, values: new Map([...this.values].map(([name, s]) => [name, s.read()])), rowVariance: this.variances };
+    const values = new Map([...this.values].map(([name, s]) => [name, s.read()]));
+    return { layers, values, shapes: this.shapes, rowVariance: this.variances };
   }
 
   dispose(): void {
@@ -125,6 +129,7 @@ class Collector {
     let running = this.values.get(name);
     if (!running) this.values.set(name, (running = new RunningStatistics(this.wasm)));
     const perSample = tensor.dims[0] === samples ? samples : 1;
+    this.shapes.set(name, tensor.dims[0] === samples ? tensor.dims.slice(1) : tensor.dims);
     this.inWasm(tensor, (at) => running.add(at, perSample, n / perSample / cols, cols));
   }
 

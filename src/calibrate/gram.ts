@@ -59,7 +59,22 @@ export class GramAccumulator {
             const image = x + 4 * ((first + i) * groups + g) * c * h * w;
             k.im2col(image, c, h, w, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, unrolled + 4 * i * places, width);
           }
-          k.gemm(0, 1, cols, cols, width, 1, unrolled, width, unrolled, width, 1, at + 4 * g * cols * cols, cols, scratch);
+          k.gemm(
+            0,
+            1,
+            cols,
+            cols,
+            width,
+            1,
+            unrolled,
+            width,
+            unrolled,
+            width,
+            1,
+            at + 4 * g * cols * cols,
+            cols,
+            scratch,
+          );
         }
       }
     });

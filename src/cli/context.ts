@@ -94,7 +94,7 @@ export class Context {
   private readonly onInterrupt = (): void => {
     if (this.signal.aborted) process.exit(130);
     this.abort.abort(new InterruptedError());
-    this.note('interrupted; once more ends at once');
+    if (process.stderr.isTTY) this.note('ending; Ctrl-C once more ends at once');
   };
 }
 

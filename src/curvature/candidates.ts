@@ -1,7 +1,7 @@
 import type { Granularity } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
 import type { Layer } from '../graph/layers.ts';
-import { fakeQuantize, fitGrid, type Grid, type GridSpec, gridBytes } from '../grid/grid.ts';
+import { fakeQuantize, fitGrid, type Grid, type GridSpec } from '../grid/grid.ts';
 import { fromRows, toRows } from '../grid/rows.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -26,6 +26,9 @@ export function specFor(settings: RoundingSettings, bits: number): GridSpec {
   };
 }
 
+/** Bytes of codes, scales and zero points of a [rows, cols] weight as the output format writes them. */
+export type Price = (rows: number, cols: number, spec: GridSpec) => number;
+
 /** Every layer at every width as it would be written. Grids are fitted once; the values are made anew at each call. */
 export class Candidates {
   private readonly rows = new Map<string, Float32Array>();
@@ -36,6 +39,7 @@ export class Candidates {
     private readonly wasm: Wasm,
     private readonly weights: (layer: Layer) => Float32Array,
     readonly settings: RoundingSettings,
+    private readonly price: Price,
     private readonly calibration?: Calibration,
   ) {}
 
@@ -78,6 +82,6 @@ export class Candidates {
   }
 
   bytes(layer: Layer, bits: number): number {
-    return gridBytes(layer.rows, layer.cols, specFor(this.settings, bits));
+    return this.price(layer.rows, layer.cols, specFor(this.settings, bits));
   }
 }

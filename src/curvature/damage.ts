@@ -40,7 +40,9 @@ export function chooseLosses(model: Model, labelled: boolean, loss: LossName): O
   }
   if (chosen.length === 0) throw new DataError('the model has no float output to compare');
   if (loss === 'kl' && !chosen.some((c) => c.loss === 'kl'))
-    throw new UsageError(`--loss kl: expected an output with a class axis, found ${chosen.map((c) => c.output).join(', ')}; use --loss mse`);
+    throw new UsageError(
+      `--loss kl: expected an output with a class axis, found ${chosen.map((c) => c.output).join(', ')}; use --loss mse`,
+    );
   return chosen;
 }
 

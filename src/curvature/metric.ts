@@ -4,13 +4,11 @@ import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Session } from '../graph/session.ts';
+import type { Progress } from '../progress.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Candidates } from './candidates.ts';
 import type { OutputLoss } from './damage.ts';
 import type { LayerSpectrum } from './spectra.ts';
-
-/** Called as work goes on; throwing from it stops the work. */
-export type Progress = (stage: string, done: number, total: number) => void;
 
 /** What a metric may look at. */
 export interface MetricContext {
@@ -65,6 +63,9 @@ export function metricNames(): string[] {
 
 /** The data of a metric that needs it. @throws UsageError where there is none */
 export function dataFor(metric: string, context: MetricContext): MetricData {
-  if (!context.data) throw new UsageError(`--metric ${metric} runs the model: it needs calibration data (--calib); without data use --metric spectral`);
+  if (!context.data)
+    throw new UsageError(
+      `--metric ${metric} runs the model: it needs calibration data (--calib); without data use --metric spectral`,
+    );
   return context.data;
 }

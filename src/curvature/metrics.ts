@@ -38,7 +38,10 @@ registerMetric({
     return table(context, 'gram', unitOf(data), (layer, i) => {
       const noise = weights[i]![0]!;
       const gain = damages[i]![0]! / Math.max(localError(context, data, layer, noise.rows), Number.MIN_VALUE);
-      return (bits) => ({ damage: gain * localError(context, data, layer, context.candidates.values(layer, bits)), measured: false });
+      return (bits) => ({
+        damage: gain * localError(context, data, layer, context.candidates.values(layer, bits)),
+        measured: false,
+      });
     });
   },
 });
@@ -56,7 +59,9 @@ registerMetric({
     const data = dataFor('kl', context);
     const widths = [...context.widths].sort((a, b) => a - b);
     const measured = widths.filter((b, i) => i === 0 || b <= MEASURED_UP_TO);
-    const weights = context.layers.map((layer) => measured.map((bits) => ({ rows: undefined, make: () => context.candidates.tensor(layer, bits) })));
+    const weights = context.layers.map((layer) =>
+      measured.map((bits) => ({ rows: undefined, make: () => context.candidates.tensor(layer, bits) })),
+    );
     const damages = await measureAlone(context, data, weights);
     return table(context, 'kl', unitOf(data), (layer, i) => {
       const anchor = measured.at(-1)!;
@@ -80,7 +85,11 @@ interface Variant {
  * Damage of every variant of every layer, all other layers untouched: result[layer][variant].
  * The samples are cut into batches; each batch is run once with all values kept, then once from each layer on.
  */
-async function measureAlone(context: MetricContext, data: MetricData, variants: readonly (readonly Variant[])[]): Promise<number[][]> {
+async function measureAlone(
+  context: MetricContext,
+  data: MetricData,
+  variants: readonly (readonly Variant[])[],
+): Promise<number[][]> {
   const { session, wasm, layers, progress } = context;
   const meters = variants.map((of) => of.map(() => new DamageMeter(wasm, data.losses)));
   const passes = variants.reduce((n, of) => n + of.length, 0) * Math.ceil(data.samples / data.batch);
@@ -133,13 +142,23 @@ function unitOf(data: MetricData): CostTable['unit'] {
 
 type Price = (bits: number) => Pick<Choice, 'damage' | 'measured'>;
 
-function table(context: MetricContext, metric: string, unit: CostTable['unit'], priceOf: (layer: Layer, index: number) => Price): CostTable {
+function table(
+  context: MetricContext,
+  metric: string,
+  unit: CostTable['unit'],
+  priceOf: (layer: Layer, index: number) => Price,
+): CostTable {
   const widths = [...context.widths].sort((a, b) => a - b);
   const layers = context.layers.map((layer, i): CostLayer => {
     const price = priceOf(layer, i);
     const choices = widths.map((bits): Choice => {
       const { damage, measured } = price(bits);
-      return { bits, damage: Math.min(DAMAGE_CAP, Math.max(0, damage)), bytes: context.candidates.bytes(layer, bits), measured };
+      return {
+        bits,
+        damage: Math.min(DAMAGE_CAP, Math.max(0, damage)),
+        bytes: context.candidates.bytes(layer, bits),
+        measured,
+      };
     });
     return { name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices };
   });

@@ -48,7 +48,7 @@ function body(f: ModelFunction, call: Node, id: number): Node[] {
     );
   const prefix = `${call.name || f.name}#${id}/`;
   const names = new Map<string, string>([['', '']]);
-  f.inputs.forEach((v, i) => names.set(v, call.inputs[i] ?? ''));
+  for (const [i, v] of f.inputs.entries()) names.set(v, call.inputs[i] ?? '');
   f.outputs.forEach((v, i) => {
     if (call.outputs[i]) names.set(v, call.outputs[i]);
   });

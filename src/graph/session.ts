@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../errors.ts';
 import type { Initializer, Model, Node, ValueInfo } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -61,6 +62,9 @@ export class Session {
     this.#runtime = new NodeRuntime(wasm);
     this.#initializers = new Map(graph.initializers.map((i) => [i.name, i]));
     this.inputs = graph.inputs.filter((i) => !this.#initializers.has(i.name));
+    for (const { name, elemType } of this.inputs)
+      if (elemType === undefined)
+        throw new UnsupportedError(`input "${name}": only inputs of a tensor type are supported`);
     this.outputs = graph.outputs;
     this.#feedable = new Set(graph.inputs.map((i) => i.name));
     this.#steps = stepsOf(model);

@@ -1,10 +1,10 @@
-import type { Progress } from '../curvature/metric.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { foldBatchNormalization } from '../graph/fold.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
+import type { Progress } from '../progress.ts';
 import type { CompareReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -28,7 +28,13 @@ interface Sum {
  * both. BatchNormalization is folded in both first, since a quantized model comes without it.
  * @throws DataError, ModelError where the data or the models do not fit each other
  */
-export async function compareModels(wasm: Wasm, a: Model, b: Model, dataset: Dataset, options: CompareOptions = {}): Promise<CompareReport> {
+export async function compareModels(
+  wasm: Wasm,
+  a: Model,
+  b: Model,
+  dataset: Dataset,
+  options: CompareOptions = {},
+): Promise<CompareReport> {
   const [left, right] = [foldBatchNormalization(a), foldBatchNormalization(b)];
   const first = new Session(left, wasm);
   const second = new Session(right, wasm);
@@ -49,7 +55,8 @@ export async function compareModels(wasm: Wasm, a: Model, b: Model, dataset: Dat
         observe: (node, _, made) =>
           node.outputs.forEach((name, i) => {
             const t = made[i];
-            if (t?.dtype === 'float' && names.has(name)) values.set(name, { data: (t.data as Float32Array).slice(), opType: node.opType, dims: t.dims });
+            if (t?.dtype === 'float' && names.has(name))
+              values.set(name, { data: (t.data as Float32Array).slice(), opType: node.opType, dims: t.dims });
           }),
       });
       second.run(batch.feeds, {
@@ -66,7 +73,9 @@ export async function compareModels(wasm: Wasm, a: Model, b: Model, dataset: Dat
     const tensors = [...sums].map(([name, s]) => ({ name, opType: s.opType, dims: s.dims, ...figures(s) }));
     return {
       tensors,
-      outputs: tensors.filter((t) => outputs.includes(t.name)).map(({ name, maxError, relativeSquaredError }) => ({ name, maxError, relativeSquaredError })),
+      outputs: tensors
+        .filter((t) => outputs.includes(t.name))
+        .map(({ name, maxError, relativeSquaredError }) => ({ name, maxError, relativeSquaredError })),
       onlyInA: mine.filter((o) => !names.has(o)).length,
       onlyInB: [...names].filter((o) => o !== '' && !mine.includes(o)).length,
       samples,
@@ -77,7 +86,12 @@ export async function compareModels(wasm: Wasm, a: Model, b: Model, dataset: Dat
   }
 }
 
-function add(sums: Map<string, Sum>, name: string, reference: { data: Float32Array; opType: string; dims: readonly number[] }, other: Tensor): void {
+function add(
+  sums: Map<string, Sum>,
+  name: string,
+  reference: { data: Float32Array; opType: string; dims: readonly number[] },
+  other: Tensor,
+): void {
   if (other.dims.join() !== reference.dims.join() || other.dtype !== 'float') return;
   let sum = sums.get(name);
   if (!sum) sums.set(name, (sum = { opType: reference.opType, dims: reference.dims, maxError: 0, error: 0, norm: 0 }));

@@ -1,11 +1,11 @@
 import type { CostTable, Granularity, Plan } from '../allocate/types.ts';
-import type { Progress } from '../curvature/metric.ts';
+import type { Progress } from '../progress.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { foldBatchNormalization } from '../graph/fold.ts';
 import { findLayers, type Layer } from '../graph/layers.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
-import { quantize, type QuantizeResult } from '../pipeline.ts';
+import { quantize, type QuantizeResult } from './quantize.ts';
 import { PrecisionAwareQuantizer } from '../quantize/quantizer.ts';
 import type { DemoModel, DemoReport, DemoRow } from '../report/demo.ts';
 import { VERSION } from '../version.ts';

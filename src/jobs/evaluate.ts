@@ -1,10 +1,10 @@
 import { chooseLosses, type LossName } from '../curvature/damage.ts';
-import type { Progress } from '../curvature/metric.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
+import type { Progress } from '../progress.ts';
 import type { EvaluationReport, Guarantee } from '../report/types.ts';
 import { clopperPearson, empiricalBernstein } from '../verify/certificates.ts';
 import { type Observed, observe } from '../verify/evaluate.ts';
@@ -42,7 +42,9 @@ export async function evaluateModels(
     const losses = chooseLosses(model, dataset.columns?.has('labels') ?? false, options.loss ?? 'auto');
     const loss = losses[0]!;
     if (other && !other.outputs.some((o) => o.name === loss.output))
-      throw new ModelError(`reference: expected an output '${loss.output}', found ${other.outputs.map((o) => `'${o.name}'`).join(', ')}`);
+      throw new ModelError(
+        `reference: expected an output '${loss.output}', found ${other.outputs.map((o) => `'${o.name}'`).join(', ')}`,
+      );
     const observed = await observe(wasm, session, other, dataset, loss, {
       batch: options.batch ?? 32,
       samples: options.samples,
@@ -92,7 +94,11 @@ function guarantees(o: Observed, r: NonNullable<Observed['reference']>): Guarant
     {
       label: 'proved',
       statement: `with ${percent} confidence, the expected min(KL, ${KL_CAP}) of ${each} of the same kind is at most this (empirical Bernstein, held-out data)`,
-      value: empiricalBernstein(r.kl.map((v) => Math.min(v, KL_CAP)), KL_CAP, CONFIDENCE).upper,
+      value: empiricalBernstein(
+        r.kl.map((v) => Math.min(v, KL_CAP)),
+        KL_CAP,
+        CONFIDENCE,
+      ).upper,
       samples,
     },
     {

@@ -1,7 +1,7 @@
 import { findLayers } from '../graph/layers.ts';
 import { readModel } from '../onnx/index.ts';
 import type { Graph, Node, ValueInfo } from '../onnx/model.ts';
-import { isSupported } from '../ops/index.ts';
+import { findOperator } from '../ops/index.ts';
 import type { InspectReport } from '../report/types.ts';
 import { dtypeOf, sizeOf } from '../tensor.ts';
 
@@ -31,7 +31,7 @@ export function inspectModel(bytes: Uint8Array, name = 'model'): InspectReport {
         opType: node.opType,
         domain: node.domain,
         count,
-        supported: isSupported(node.opType, node.domain, model.opsets.get(node.domain) ?? 0),
+        supported: findOperator(node.domain, node.opType, model.opsets.get(node.domain) ?? 0) !== undefined,
       }))
       .sort((a, b) => (a.opType < b.opType ? -1 : a.opType > b.opType ? 1 : 0)),
     weights: layers.map((l) => ({ name: l.name, opType: l.opType, dims: l.dims, params: l.params })),

@@ -1,4 +1,4 @@
-import type { Progress } from '../curvature/metric.ts';
+import type { Progress } from '../progress.ts';
 import { DataError } from '../errors.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';

@@ -1,7 +1,8 @@
 import type { CostTable } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { Model } from '../onnx/model.ts';
-import type { Allocation, QuantizeOptions } from '../pipeline.ts';
+import type { QuantizeOptions } from './quantize.ts';
+import type { Allocation } from './search.ts';
 import type { EvaluationReport, Guarantee, LayerReport, QuantizeReport } from '../report/types.ts';
 import { formatScientific } from '../report/text.ts';
 import { VERSION } from '../version.ts';
@@ -26,7 +27,12 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
   return {
     kappa: VERSION,
     model: { name, bytes: original, quantizable: analyzer.quantizable, layers: analyzer.layers.length },
-    output: { bytes: bytes.length, ratio: original / bytes.length, format, opset: input.quantized.model.opsets.get('') ?? 0 },
+    output: {
+      bytes: bytes.length,
+      ratio: original / bytes.length,
+      format,
+      opset: input.quantized.model.opsets.get('') ?? 0,
+    },
     budget: { averageBits: options.bits ?? null, bytes: options.budgetBytes ?? null },
     averageBits: plan.averageBits,
     widths: analyzer.widths,
@@ -84,8 +90,14 @@ function reasonFor(layer: CostTable['layers'][number], bits: number, unit: CostT
   const below = choices[at - 1];
   const above = choices[at + 1];
   const parts: string[] = [];
-  if (below) parts.push(`${below.bits} bits: ${signed(below.damage - own.damage)}${name}, ${own.bytes - below.bytes} bytes less`);
-  if (above) parts.push(`${above.bits} bits: ${signed(above.damage - own.damage)}${name}, ${above.bytes - own.bytes} bytes more`);
+  if (below)
+    parts.push(
+      `${below.bits} bits: ${signed(below.damage - own.damage)}${name}, ${own.bytes - below.bytes} bytes less`,
+    );
+  if (above)
+    parts.push(
+      `${above.bits} bits: ${signed(above.damage - own.damage)}${name}, ${above.bytes - own.bytes} bytes more`,
+    );
   return parts.join('; ');
 }
 
@@ -98,7 +110,8 @@ function guarantees({ plan, allocations, analyzer, evaluation }: SummaryInput): 
   if (plan.gap !== null)
     list.push({
       label: 'proved',
-      statement: 'no allocation within the budget has a predicted damage lower than this plan by more than this (multiple-choice knapsack bound, on the cost table)',
+      statement:
+        'no allocation within the budget has a predicted damage lower than this plan by more than this (multiple-choice knapsack bound, on the cost table)',
       value: plan.gap,
       samples: null,
     });
@@ -106,9 +119,25 @@ function guarantees({ plan, allocations, analyzer, evaluation }: SummaryInput): 
   const [chosen] = allocations;
   const uniform = allocations.find((a) => a.name === 'uniform');
   if (chosen?.damage !== null && chosen?.damage !== undefined) {
-    list.push({ label: 'measured', statement: 'damage on the calibration data, all layers quantized', value: chosen.damage, samples });
+    list.push({
+      label: 'measured',
+      statement: 'damage on the calibration data, all layers quantized',
+      value: chosen.damage,
+      samples,
+    });
     if (uniform?.damage !== null && uniform?.damage !== undefined)
-      list.push({ label: 'measured', statement: 'damage of uniform widths at the same bytes, on the same data', value: uniform.damage, samples });
-  } else list.push({ label: 'proxy', statement: 'no data: the widths follow the weights alone', value: plan.predicted, samples: null });
+      list.push({
+        label: 'measured',
+        statement: 'damage of uniform widths at the same bytes, on the same data',
+        value: uniform.damage,
+        samples,
+      });
+  } else
+    list.push({
+      label: 'proxy',
+      statement: 'no data: the widths follow the weights alone',
+      value: plan.predicted,
+      samples: null,
+    });
   return [...list, ...(evaluation?.reference?.guarantees ?? [])];
 }

@@ -10,8 +10,8 @@ import { elements, isBig, isFloating, need } from './shape.ts';
  * integers wrap. Outside the target's range ONNX leaves the result open; here it is what x86-64 conversions give.
  */
 
-const TWO31 = 2147483648;
-const TWO63 = 9223372036854775808;
+const TWO31 = 2 ** 31;
+const TWO63 = 2 ** 63;
 
 /** A real number to a 32-bit integer as `cvttss2si` does it: truncated, INT32_MIN when it does not fit. */
 function toInt32(v: number): number {

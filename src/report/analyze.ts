@@ -27,7 +27,7 @@ export function analyzeText(report: AnalyzeReport, options: ReportOptions = {}):
       `Damage of each layer alone, by width: ${damageIn(report.unit).title} (~ derived from a measured width)`,
       damages(report, shown),
     ),
-    section(style, 'Other operators', operators(report)),
+    section(style, 'Operators', operators(report)),
     section(style, 'What is known, and how', guaranteesText(style, report.guarantees)),
     section(style, 'Left in float', report.left.length === 0 ? '' : leftText(report.left)),
   );
@@ -53,8 +53,10 @@ function headline(report: AnalyzeReport, style: Style): string {
   else lines.push('no widths of those allowed meet the target by the table');
   if (report.totalErrorBound !== null)
     lines.push(
-      `bound on the output error at those widths (Theorem 3.4): ${formatNumber(report.totalErrorBound, 3)}${report.measuredError === null ? '' : `; measured: ${formatNumber(report.measuredError, 3)}`}`,
+      `l2 error of one sample's outputs at those widths: at most ${formatNumber(report.totalErrorBound, 3)} (Theorem 3.4, worst case)`,
     );
+  if (report.measuredError !== null)
+    lines.push(`damage at those widths, measured: ${damage.format(report.measuredError)} (${damage.title})`);
   return lines.join('\n');
 }
 

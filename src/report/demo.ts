@@ -1,5 +1,5 @@
 /** The seed document's demonstration table, as measured. */
-import { section, sections, styleOf, wrap } from './parts.ts';
+import { section, sections, significant, styleOf, wrap } from './parts.ts';
 import type { ReportOptions, Style } from './style.ts';
 import { formatChange, formatCount, formatNumber, formatPercent, formatTable, printable } from './text.ts';
 
@@ -109,7 +109,7 @@ function table(report: DemoReport): string {
           ? '-'
           : figure(
               rows.map((r) => r.kl * 1e3),
-              (v) => formatNumber(v, 3),
+              significant,
             ),
         formatCount(bytes),
       ];

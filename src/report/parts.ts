@@ -37,15 +37,20 @@ export function wrap(text: string, indent: number, width = LINE): string {
   return lines.join(`\n${margin}`);
 }
 
+/** Three significant digits, of whole numbers too: 1.00. */
+export function significant(x: number): string {
+  return x !== 0 && Number.isInteger(x) && Math.abs(x) < 1000 ? x.toPrecision(3) : formatNumber(x, 3);
+}
+
 /** How damage in that unit is headed, and one value of it: KL is shown times 1000. */
 export function damageIn(unit: QuantizeReport['unit']): {
   readonly title: string;
   format(value: number | null): string | undefined;
 } {
-  if (unit === 'kl') return { title: 'KL x 10^3', format: (v) => (v === null ? undefined : formatNumber(v * 1e3, 3)) };
+  if (unit === 'kl') return { title: 'KL x 10^3', format: (v) => (v === null ? undefined : significant(v * 1e3)) };
   return {
     title: unit === 'nse' ? 'relative squared error' : 'proxy',
-    format: (v) => (v === null ? undefined : formatNumber(v, 3)),
+    format: (v) => (v === null ? undefined : significant(v)),
   };
 }
 

@@ -199,3 +199,31 @@ export interface InspectReport {
   readonly left: QuantizeReport['left'];
   readonly parameters: number;
 }
+
+/** One budget and one way to meet it, measured on held-out data by running the written file. */
+export interface SweepPoint {
+  readonly kind: 'guided' | 'uniform' | 'uniform, per tensor';
+  /** Average bits asked for. */
+  readonly budget: number;
+  readonly averageBits: number;
+  /** Bytes of the whole file. */
+  readonly bytes: number;
+  readonly bits: readonly number[];
+  readonly accuracy: number | null;
+  readonly crossEntropy: number | null;
+  /** Mean KL(fp32 || this) in nats a prediction; squared error / squared norm for outputs that are no distributions. */
+  readonly damage: number;
+  readonly flips: number | null;
+}
+
+export interface SweepReport {
+  readonly kappa: string;
+  readonly model: QuantizeReport['model'];
+  readonly calibration: QuantizeReport['calibration'];
+  readonly samples: number;
+  /** The original model's. */
+  readonly accuracy: number | null;
+  readonly crossEntropy: number | null;
+  readonly points: readonly SweepPoint[];
+  readonly seconds: number;
+}

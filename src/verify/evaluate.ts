@@ -112,7 +112,20 @@ class Sums {
   }
 
   read(): Observed {
-    const { samples, predictions, labelled, own, other, kl, flips, squaredError, squaredNorm, maxError, klBound, certified } = this;
+    const {
+      samples,
+      predictions,
+      labelled,
+      own,
+      other,
+      kl,
+      flips,
+      squaredError,
+      squaredNorm,
+      maxError,
+      klBound,
+      certified,
+    } = this;
     const reference = { ...other, kl, flips, squaredError, squaredNorm, maxError, klBound, certified };
     return { samples, predictions, labelled, ...own, reference: this.referenced ? reference : null };
   }
@@ -137,7 +150,8 @@ class Sums {
     const { arena, k } = this.wasm;
     if (this.loss.probabilities) {
       const p = tensor.data as Float32Array;
-      for (let r = 0; r < rows; r++) if (labels[r]! >= 0) into.nll -= Math.log(Math.max(p[r * cols + labels[r]!]!, 1e-38));
+      for (let r = 0; r < rows; r++)
+        if (labels[r]! >= 0) into.nll -= Math.log(Math.max(p[r * cols + labels[r]!]!, 1e-38));
       return;
     }
     const at = alloc(4 * rows);
@@ -198,7 +212,9 @@ class Sums {
 /** Labels as 32-bit integers, one a row. @throws DataError where there are not as many as rows, or one is no class */
 function labelsFor(labels: Tensor, rows: number, classes: number): Int32Array {
   if (labels.data.length !== rows)
-    throw new DataError(`labels [${labels.dims}]: expected ${rows}, one for each prediction, found ${labels.data.length}`);
+    throw new DataError(
+      `labels [${labels.dims}]: expected ${rows}, one for each prediction, found ${labels.data.length}`,
+    );
   return Int32Array.from(labels.data as unknown as ArrayLike<number | bigint>, (v) => {
     const label = Number(v);
     if (label >= classes) throw new DataError(`label ${label}: expected a class below ${classes}`);

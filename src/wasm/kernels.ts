@@ -222,7 +222,7 @@ export interface Kernels {
   kl_rows(p: Ptr, q: Ptr, rows: number, cols: number, out: Ptr): void;
   /** KL(p / sum p || q / sum q) of rows that are probabilities; a q of 0 (an f32 underflow) counts as 2^-149. */
   kl_probability_rows(p: Ptr, q: Ptr, rows: number, cols: number, out: Ptr): void;
-  /** -log softmax(logits[r, :])[labels[r]]; labels: i32 [rows], below cols; 0 where the label is negative. */
+  /** -log softmax(logits[r, :])[labels[r]]; labels: i32 [rows]; 0 where the label is negative, NaN where it is not below cols. */
   nll_rows(logits: Ptr, labels: Ptr, rows: number, cols: number, out: Ptr): void;
 
   // Layout, 32-bit elements. y does not overlap x.

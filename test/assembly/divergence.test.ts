@@ -124,4 +124,12 @@ test('nll_rows', () => {
   }
 });
 
+test('nll_rows: a label past the last column gives NaN', () => {
+  eachSkew(wasm, (bench) => {
+    const out = bench.f64(2);
+    k.nll_rows(bench.put(new Float32Array(6)), bench.put(Int32Array.of(3, 2 ** 31 - 1)), 2, 3, out.ptr);
+    same(out.read(), [Number.NaN, Number.NaN], 'nll_rows');
+  });
+});
+
 test.run();

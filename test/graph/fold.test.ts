@@ -89,7 +89,7 @@ function run(m: Model, outputs = ['y0']): number[] {
 }
 
 function close(a: number[], b: number[]): void {
-  a.forEach((v, i) => assert.ok(Math.abs(v - b[i]!) <= 1e-5 * (1 + Math.abs(v)), `${i}: ${v} ${b[i]}`));
+  for (const [i, v] of a.entries()) assert.ok(Math.abs(v - b[i]!) <= 1e-5 * (1 + Math.abs(v)), `${i}: ${v} ${b[i]}`);
 }
 
 test('a bias is folded in, its name kept; value infos of what is gone are dropped', () => {

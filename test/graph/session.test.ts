@@ -313,6 +313,49 @@ test('a replaced initializer reaches values folded from it', () => {
   session.dispose();
 });
 
+test('folded values that nobody kept are made again where a replaced weight needs them', () => {
+  const nodes = [
+    makeNode('Neg', ['w'], ['t']),
+    makeNode('Neg', ['w2'], ['t2']),
+    makeNode('Abs', ['t2'], ['u2']),
+    makeNode('Mul', ['t', 'u2'], ['v']),
+    makeNode('Add', ['a', 'v'], ['y']),
+  ];
+  const initializers = [makeInitializer('w', vec(10, 20)), makeInitializer('w2', vec(3, 4))];
+  const session = new Session(small(nodes, ['y'], { initializers }), wasm);
+  assert.equal([...session.run(AB).y!.data], [-29, -78]);
+  const weights = new Map([['w', vec(1, 1)]]);
+  assert.equal([...session.run(AB, { weights }).y!.data], [-2, -2]);
+  const trace = session.trace(AB);
+  assert.equal([...session.rerun(trace, weights).y!.data], [-2, -2]);
+  session.dispose();
+});
+
+test('values are freed after their last use', () => {
+  const nodes = Array.from({ length: 60 }, (_, i) =>
+    makeNode('Neg', [i === 0 ? 'a' : `t${i}`], [i === 59 ? 'y' : `t${i + 1}`]),
+  );
+  const session = new Session(small(nodes, ['y'], { inputs: [{ name: 'a', elemType: 1, dims: ['N'] }] }), wasm);
+  const n = 2 ** 20;
+  const held = wasm.arena.used;
+  let most = 0;
+  const observe = () => {
+    most = Math.max(most, wasm.arena.used);
+  };
+  session.run({ a: tensor('float', [n], new Float32Array(n)) }, { observe });
+  assert.is(most - held, 2 * 4 * n, 'a chain needs two tensors at a time');
+  session.dispose();
+});
+
+test('an input that is no tensor', () => {
+  const inputs = [{ name: 'a', elemType: undefined, dims: undefined }];
+  throws(
+    () => new Session(small([makeNode('Identity', ['a'], ['y'])], ['y'], { inputs }), wasm),
+    UnsupportedError,
+    /input "a"/,
+  );
+});
+
 test('model-local functions', () => {
   const f = {
     name: 'Twice',

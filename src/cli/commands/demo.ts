@@ -1,4 +1,4 @@
-import { mkdir } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { KappaError, UsageError } from '../../errors.ts';
@@ -69,7 +69,7 @@ async function run(context: Context, flags: Flags): Promise<void> {
   context.check();
   if (flags.output !== undefined) {
     await mkdir(flags.output, { recursive: true }).catch((cause: Error) => {
-      throw new UsageError(`--output '${printable(flags.output ?? '')}': no such folder can be made`, { cause });
+      throw new UsageError(`--output '${printable(flags.output ?? '')}': the folder cannot be made`, { cause });
     });
     await writeAll(planned.map((p) => ({ ...p, data: files.get(p.name)! })));
   }
@@ -88,10 +88,9 @@ async function plannedFiles(names: readonly string[], { output, force = false }:
       }),
     ),
   );
-  const made = await mkdir(output, { recursive: true }).catch((cause: Error) => {
-    throw new UsageError(`--output '${printable(output)}': no such folder can be made`, { cause });
-  });
-  // a folder made just now is empty
-  if (made === undefined) await checkOutputs(planned, []);
+  // a folder that is not there yet holds nothing that could be in the way
+  const there = await stat(output).catch(() => undefined);
+  if (there && !there.isDirectory()) throw new UsageError(`--output '${printable(output)}': expected a folder`);
+  if (there) await checkOutputs(planned, []);
   return planned;
 }

@@ -1,6 +1,6 @@
 import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { UsageError } from '../../errors.ts';
+import { DataError, UsageError } from '../../errors.ts';
 import {
   FORMATS,
   findLayers,
@@ -225,7 +225,12 @@ async function readPlan(path: string): Promise<Plan> {
       cause,
     });
   }
-  return parsePlan(value, path);
+  try {
+    return parsePlan(value, `plan '${printable(path)}'`);
+  } catch (error) {
+    if (error instanceof DataError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
 }
 
 /** The format of all layers of a plan, undefined where they differ. */

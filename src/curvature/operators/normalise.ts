@@ -1,5 +1,14 @@
 import { exp } from './exp.ts';
-import { attribute, count, maxAbs, type OperatorCurvature, type OperatorFacts, registerCurvature, single, unbounded } from './registry.ts';
+import {
+  attribute,
+  count,
+  maxAbs,
+  type OperatorCurvature,
+  type OperatorFacts,
+  registerCurvature,
+  single,
+  unbounded,
+} from './registry.ts';
 
 /**
  * Softmax over n >= 2 elements: the Jacobian diag(p) - p p' is a variance, at most 1/4 of the squared range of h, which is at
@@ -8,7 +17,9 @@ import { attribute, count, maxAbs, type OperatorCurvature, type OperatorFacts, r
  */
 export const SOFTMAX_SECOND_DERIVATIVE = Math.sqrt(6) / 9;
 
-registerCurvature('Softmax', () => single(0.5, SOFTMAX_SECOND_DERIVATIVE, true, 'proved for any number of classes, attained at two'));
+registerCurvature('Softmax', () =>
+  single(0.5, SOFTMAX_SECOND_DERIVATIVE, true, 'proved for any number of classes, attained at two'),
+);
 
 /**
  * The seed document's estimate of the curvature of softmax, exp(2 max x) (its Example 4.4). It grows without bound where the
@@ -56,12 +67,19 @@ const gammaOf = (facts: OperatorFacts): number => {
 
 for (const op of ['LayerNormalization', 'RMSNormalization', 'SimplifiedLayerNormalization']) {
   registerCurvature(op, (facts) =>
-    normalisation(facts, axisSize(facts, attribute(facts, 'axis', -1), true), gammaOf(facts), attribute(facts, 'epsilon', 1e-5)),
+    normalisation(
+      facts,
+      axisSize(facts, attribute(facts, 'axis', -1), true),
+      gammaOf(facts),
+      attribute(facts, 'epsilon', 1e-5),
+    ),
   );
 }
 
 /** One group is a channel's plane; dims are one sample's, [N, C, ...]. */
-registerCurvature('InstanceNormalization', (facts) => normalisation(facts, axisSize(facts, 2, true), gammaOf(facts), attribute(facts, 'epsilon', 1e-5)));
+registerCurvature('InstanceNormalization', (facts) =>
+  normalisation(facts, axisSize(facts, 2, true), gammaOf(facts), attribute(facts, 'epsilon', 1e-5)),
+);
 
 registerCurvature('GroupNormalization', (facts) => {
   const n = axisSize(facts, 1, true);
@@ -72,7 +90,8 @@ registerCurvature('GroupNormalization', (facts) => {
 /** At inference an affine map a channel: the largest |scale| / sqrt(var + epsilon). */
 registerCurvature('BatchNormalization', (facts) => {
   const [, scale, , , variance] = facts.constants ?? [];
-  if (!scale || !variance || scale.length !== variance.length) return unbounded('scale and variance are no constants', 5);
+  if (!scale || !variance || scale.length !== variance.length)
+    return unbounded('scale and variance are no constants', 5);
   const epsilon = attribute(facts, 'epsilon', 1e-5);
   let l = 0;
   for (let c = 0; c < scale.length; c++) l = Math.max(l, Math.abs(scale[c]!) / Math.sqrt(variance[c]! + epsilon));

@@ -36,7 +36,12 @@ registerCurvature('MaxPool', (facts) => {
   const axes = axesOf(facts);
   if (!axes) return unbounded('kernel_shape is missing');
   const windows = axes.reduce((n, a) => n * windowsPerElement(a.kernel, a.stride, a.dilation), 1);
-  return single(Math.sqrt(windows), 0, windows === 1, 'sqrt of the most windows an element lies in; no second derivative where the maximum moves');
+  return single(
+    Math.sqrt(windows),
+    0,
+    windows === 1,
+    'sqrt of the most windows an element lies in; no second derivative where the maximum moves',
+  );
 });
 
 /**
@@ -49,16 +54,20 @@ registerCurvature('AveragePool', (facts) => {
   if (!axes) return unbounded('kernel_shape is missing');
   const pads = listAttribute(facts, 'pads') ?? axes.flatMap(() => [0, 0]);
   const autoPad = facts.attributes?.auto_pad;
-  const padded = pads.some((p) => p > 0) || (typeof autoPad === 'string' && autoPad.startsWith('SAME')) || attribute(facts, 'ceil_mode', 0) !== 0;
+  const padded =
+    pads.some((p) => p > 0) ||
+    (typeof autoPad === 'string' && autoPad.startsWith('SAME')) ||
+    attribute(facts, 'ceil_mode', 0) !== 0;
   let square = 1;
   for (const [i, axis] of axes.entries()) {
     if (padded && attribute(facts, 'count_include_pad', 0) === 0) {
       // The least a window may hold is 1 element; with the sizes known it is counted.
       const size = facts.dims?.[0]?.at(i - axes.length);
       const plain = typeof autoPad !== 'string' || !autoPad.startsWith('SAME');
-      square *= size !== undefined && plain && attribute(facts, 'ceil_mode', 0) === 0
-        ? borderColumnSum(axis, size, pads[i]!, pads[i + axes.length]!)
-        : windowsPerElement(axis.kernel, axis.stride, axis.dilation);
+      square *=
+        size !== undefined && plain && attribute(facts, 'ceil_mode', 0) === 0
+          ? borderColumnSum(axis, size, pads[i]!, pads[i + axes.length]!)
+          : windowsPerElement(axis.kernel, axis.stride, axis.dilation);
     } else square *= windowsPerElement(axis.kernel, axis.stride, axis.dilation) / axis.kernel;
   }
   return single(Math.sqrt(square), 0, false, "linear: Schur's test");

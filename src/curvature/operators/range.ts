@@ -1,5 +1,17 @@
 import { exp } from './exp.ts';
-import { attribute, inputCount, maxAbs, type OperatorCurvature, type OperatorFacts, type Range, registerCurvature, repeats, single, times, unbounded } from './registry.ts';
+import {
+  attribute,
+  inputCount,
+  maxAbs,
+  type OperatorCurvature,
+  type OperatorFacts,
+  type Range,
+  registerCurvature,
+  repeats,
+  single,
+  times,
+  unbounded,
+} from './registry.ts';
 
 /**
  * Operators whose derivatives are bounded on a range only: the constants hold for inputs within the calibrated range or norm,
@@ -68,7 +80,14 @@ function halfPower(x: number, n: number): number {
 }
 
 /** Constants with input i repeated r_i times by broadcasting, a linear map of norm sqrt r_i before the operator. */
-function broadcast(facts: OperatorFacts, perInput: readonly number[], joint: number, second: number, exact: boolean, note: string): OperatorCurvature {
+function broadcast(
+  facts: OperatorFacts,
+  perInput: readonly number[],
+  joint: number,
+  second: number,
+  exact: boolean,
+  note: string,
+): OperatorCurvature {
   const r = perInput.map((_, i) => (facts.constants?.[i] ? 1 : repeats(facts, i)));
   const most = Math.max(...r);
   const d = times(second, most);
@@ -105,12 +124,28 @@ registerCurvature('Div', (facts) => {
   const ry = facts.ranges?.[1];
   const x = a ? maxAbs(a) : facts.ranges?.[0] ? greatestAbs(facts.ranges[0]) : Number.POSITIVE_INFINITY;
   const y = ry ? leastAbs(ry) : 0;
-  if (y === 0 || x === Number.POSITIVE_INFINITY) return unbounded('no calibrated range, or a denominator that reaches 0', 2);
-  if (a) return broadcast(facts, [0, x / (y * y)], x / (y * y), (2 * x) / (y * y * y), true, 'constant over a calibrated range');
+  if (y === 0 || x === Number.POSITIVE_INFINITY)
+    return unbounded('no calibrated range, or a denominator that reaches 0', 2);
+  if (a)
+    return broadcast(
+      facts,
+      [0, x / (y * y)],
+      x / (y * y),
+      (2 * x) / (y * y * y),
+      true,
+      'constant over a calibrated range',
+    );
   // Hessian of x/y: [[0, -1/y^2], [-1/y^2, 2x/y^3]]; its norm is |x|/|y|^3 + sqrt(x^2/y^6 + 1/y^4).
   const c = x / (y * y * y);
   const second = c + Math.sqrt(c * c + 1 / (y * y * y * y));
-  return broadcast(facts, [1 / y, x / (y * y)], Math.sqrt(1 / (y * y) + (x * x) / (y * y * y * y)), second, true, 'on the calibrated ranges');
+  return broadcast(
+    facts,
+    [1 / y, x / (y * y)],
+    Math.sqrt(1 / (y * y) + (x * x) / (y * y * y * y)),
+    second,
+    true,
+    'on the calibrated ranges',
+  );
 });
 
 /** A weighted layer in its input, or the bilinear map of two activations. */
@@ -118,7 +153,10 @@ function product(facts: OperatorFacts, scale: number): OperatorCurvature {
   const constant = facts.constants?.[0] ? 0 : facts.constants?.[1] ? 1 : -1;
   if (constant >= 0 || facts.operatorNorm !== undefined) {
     const l = Math.abs(scale) * (facts.operatorNorm ?? Number.POSITIVE_INFINITY);
-    const note = facts.operatorNorm === undefined ? 'the norm of the weight was not computed' : "linear in its input: the operator's norm";
+    const note =
+      facts.operatorNorm === undefined
+        ? 'the norm of the weight was not computed'
+        : "linear in its input: the operator's norm";
     return { ...single(l, 0, true, note), perInput: constant === 0 ? [0, l] : [l, 0] };
   }
   const [na, nb] = [facts.norms?.[0] ?? Number.POSITIVE_INFINITY, facts.norms?.[1] ?? Number.POSITIVE_INFINITY];
@@ -142,8 +180,14 @@ registerCurvature('MatMul', (facts) => product(facts, 1));
 registerCurvature('Gemm', (facts) => product(facts, attribute(facts, 'alpha', 1)));
 for (const op of ['Conv', 'ConvTranspose']) {
   registerCurvature(op, (facts) => {
-    const note = facts.operatorNorm === undefined ? 'the norm of the convolution was not computed' : "linear in its input: the operator's norm";
+    const note =
+      facts.operatorNorm === undefined
+        ? 'the norm of the convolution was not computed'
+        : "linear in its input: the operator's norm";
     const l = facts.operatorNorm ?? Number.POSITIVE_INFINITY;
-    return { ...single(l, 0, false, note), perInput: new Array<number>(inputCount(facts, 2)).fill(0).map((_, i) => (i === 0 ? l : 0)) };
+    return {
+      ...single(l, 0, false, note),
+      perInput: new Array<number>(inputCount(facts, 2)).fill(0).map((_, i) => (i === 0 ? l : 0)),
+    };
   });
 }

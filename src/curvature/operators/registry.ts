@@ -54,8 +54,10 @@ const REGISTRY = new Map<string, CurvatureFunction>();
  * @throws RangeError for an operator that has one
  */
 export function registerCurvature(opType: string, curvature: CurvatureFunction): void {
-  if (typeof opType !== 'string' || opType === '') throw new TypeError(`operator type: expected a non-empty string, got ${opType}`);
-  if (typeof curvature !== 'function') throw new TypeError(`curvature of ${opType}: expected a function, got ${typeof curvature}`);
+  if (typeof opType !== 'string' || opType === '')
+    throw new TypeError(`operator type: expected a non-empty string, got ${opType}`);
+  if (typeof curvature !== 'function')
+    throw new TypeError(`curvature of ${opType}: expected a function, got ${typeof curvature}`);
   if (REGISTRY.has(opType)) throw new RangeError(`curvature of ${opType}: already registered`);
   REGISTRY.set(opType, curvature);
 }
@@ -74,7 +76,14 @@ export function curvatureOperators(): string[] {
 export function composeCurvature(f: OperatorCurvature, g: OperatorCurvature): OperatorCurvature {
   const kappa = times(g.kappa, times(f.lipschitz, f.lipschitz)) + times(g.lipschitz, f.kappa);
   const lipschitz = times(g.lipschitz, f.lipschitz);
-  return { lipschitz, perInput: f.perInput.map((l) => times(g.lipschitz, l)), secondDerivative: 2 * kappa, kappa, exact: false, note: 'composition' };
+  return {
+    lipschitz,
+    perInput: f.perInput.map((l) => times(g.lipschitz, l)),
+    secondDerivative: 2 * kappa,
+    kappa,
+    exact: false,
+    note: 'composition',
+  };
 }
 
 /** Product where nothing times anything, infinity included, is nothing. */
@@ -90,7 +99,14 @@ export function single(lipschitz: number, secondDerivative: number, exact: boole
 /** Result of an operator whose constants cannot be bounded from what is known. */
 export function unbounded(note: string, inputs = 1): OperatorCurvature {
   const infinity = Number.POSITIVE_INFINITY;
-  return { lipschitz: infinity, perInput: new Array<number>(inputs).fill(infinity), secondDerivative: infinity, kappa: infinity, exact: false, note };
+  return {
+    lipschitz: infinity,
+    perInput: new Array<number>(inputs).fill(infinity),
+    secondDerivative: infinity,
+    kappa: infinity,
+    exact: false,
+    note,
+  };
 }
 
 /** A numeric attribute or its default. */

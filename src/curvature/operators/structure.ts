@@ -1,4 +1,13 @@
-import { count, inputCount, type OperatorCurvature, type OperatorFacts, registerCurvature, repeats, single, unbounded } from './registry.ts';
+import {
+  count,
+  inputCount,
+  type OperatorCurvature,
+  type OperatorFacts,
+  registerCurvature,
+  repeats,
+  single,
+  unbounded,
+} from './registry.ts';
 
 /** Operators that move, select, add or average elements: linear, or of maxima. */
 
@@ -6,29 +15,59 @@ const LINEAR = 'linear';
 const KINK = 'a selection of inputs: no second derivative where it changes, where the Lipschitz bound holds';
 
 /** Elements keep their values, or are dropped: a coordinate projection. */
-for (const op of ['Reshape', 'Transpose', 'Flatten', 'Squeeze', 'Unsqueeze', 'Slice', 'Split', 'Pad', 'Cast', 'Dropout', 'DepthToSpace', 'SpaceToDepth', 'Trilu']) {
+for (const op of [
+  'Reshape',
+  'Transpose',
+  'Flatten',
+  'Squeeze',
+  'Unsqueeze',
+  'Slice',
+  'Split',
+  'Pad',
+  'Cast',
+  'Dropout',
+  'DepthToSpace',
+  'SpaceToDepth',
+  'Trilu',
+]) {
   registerCurvature(op, () => single(1, 0, true, LINEAR));
 }
 
 /** Several inputs: `alone` bounds the map in each input by itself, `together` in all of them, before broadcasting. */
-function several(facts: OperatorFacts, alone: number, together: (inputs: number) => number, note: string): OperatorCurvature {
+function several(
+  facts: OperatorFacts,
+  alone: number,
+  together: (inputs: number) => number,
+  note: string,
+): OperatorCurvature {
   const n = inputCount(facts, 1);
-  const perInput = Array.from({ length: n }, (_, i) => (facts.constants?.[i] ? 0 : alone * Math.sqrt(repeats(facts, i))));
+  const perInput = Array.from({ length: n }, (_, i) =>
+    facts.constants?.[i] ? 0 : alone * Math.sqrt(repeats(facts, i)),
+  );
   const free = perInput.filter((l) => l > 0);
   const most = Math.max(0, ...free) / (alone || 1);
   return { lipschitz: together(free.length) * most, perInput, secondDerivative: 0, kappa: 0, exact: most <= 1, note };
 }
 
-for (const op of ['Add', 'Sub', 'Sum']) registerCurvature(op, (facts) => several(facts, 1, (n) => Math.sqrt(n), LINEAR));
+for (const op of ['Add', 'Sub', 'Sum'])
+  registerCurvature(op, (facts) => several(facts, 1, (n) => Math.sqrt(n), LINEAR));
 registerCurvature('Mean', (facts) => {
   const n = inputCount(facts, 1);
   return several(facts, 1 / n, (free) => Math.sqrt(free) / n, LINEAR);
 });
-for (const op of ['Max', 'Min', 'Where']) registerCurvature(op, (facts) => several(facts, 1, (n) => Math.min(n, 1), KINK));
+for (const op of ['Max', 'Min', 'Where'])
+  registerCurvature(op, (facts) => several(facts, 1, (n) => Math.min(n, 1), KINK));
 registerCurvature('Concat', (facts) => {
   const n = inputCount(facts, 1);
   const perInput = Array.from({ length: n }, (_, i) => (facts.constants?.[i] ? 0 : 1));
-  return { lipschitz: 1, perInput, secondDerivative: 0, kappa: 0, exact: true, note: 'linear: an isometry of the inputs together' };
+  return {
+    lipschitz: 1,
+    perInput,
+    secondDerivative: 0,
+    kappa: 0,
+    exact: true,
+    note: 'linear: an isometry of the inputs together',
+  };
 });
 
 /** Copies: every element appears that many times. */

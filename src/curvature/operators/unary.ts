@@ -31,11 +31,18 @@ registerCurvature('Swish', (facts) => {
 registerCurvature('Gelu', (facts) => {
   const tanh = facts.attributes?.approximate === 'tanh';
   // erf form: f' = Phi(x) + x phi(x), extreme at sqrt 2; both forms: f''(0) = sqrt(2/pi).
-  return single(tanh ? 1.1289930686587718 : 1.1289041451851548, Math.sqrt(2 / Math.PI), true, `${tanh ? 'tanh' : 'erf'} form; f''(0) = sqrt(2/pi)`);
+  return single(
+    tanh ? 1.1289930686587718 : 1.1289041451851548,
+    Math.sqrt(2 / Math.PI),
+    true,
+    `${tanh ? 'tanh' : 'erf'} form; f''(0) = sqrt(2/pi)`,
+  );
 });
 
-const kink = (lipschitz: number, note = 'piecewise linear: no second derivative at the kinks, where the Lipschitz bound holds'): OperatorCurvature =>
-  single(lipschitz, 0, true, note);
+const kink = (
+  lipschitz: number,
+  note = 'piecewise linear: no second derivative at the kinks, where the Lipschitz bound holds',
+): OperatorCurvature => single(lipschitz, 0, true, note);
 
 for (const op of ['Relu', 'Abs', 'Clip']) registerCurvature(op, () => kink(1));
 for (const op of ['Neg', 'Identity']) registerCurvature(op, () => single(1, 0, true, 'linear'));
@@ -50,10 +57,23 @@ registerCurvature('Elu', (facts) => {
   const alpha = Math.abs(attribute(facts, 'alpha', 1));
   return single(Math.max(1, alpha), alpha, true, "alpha (e^x - 1) below 0: f' and f'' approach alpha at 0");
 });
-registerCurvature('Celu', (facts) => single(1, 1 / Math.abs(attribute(facts, 'alpha', 1)), true, "alpha (e^(x/alpha) - 1) below 0: f'' approaches 1/alpha"));
+registerCurvature('Celu', (facts) =>
+  single(
+    1,
+    1 / Math.abs(attribute(facts, 'alpha', 1)),
+    true,
+    "alpha (e^(x/alpha) - 1) below 0: f'' approaches 1/alpha",
+  ),
+);
 registerCurvature('Selu', (facts) => {
   const alpha = attribute(facts, 'alpha', 1.6732632423543772);
   const gamma = attribute(facts, 'gamma', 1.0507009873554805);
-  return single(gamma * Math.max(1, alpha), gamma * alpha, true, "gamma alpha (e^x - 1) below 0: f' and f'' approach gamma alpha");
+  return single(
+    gamma * Math.max(1, alpha),
+    gamma * alpha,
+    true,
+    "gamma alpha (e^x - 1) below 0: f' and f'' approach gamma alpha",
+  );
 });
-for (const op of ['ThresholdedRelu', 'Round', 'Floor', 'Ceil', 'Sign']) registerCurvature(op, () => unbounded('jumps: no Lipschitz constant'));
+for (const op of ['ThresholdedRelu', 'Round', 'Floor', 'Ceil', 'Sign'])
+  registerCurvature(op, () => unbounded('jumps: no Lipschitz constant'));

@@ -1,0 +1,156 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { quantizeText } from '../../src/report/quantize.ts';
+import type { Style } from '../../src/report/style.ts';
+import type { LayerReport, QuantizeReport } from '../../src/report/types.ts';
+
+function layer(i: number, more: Partial<LayerReport> = {}): LayerReport {
+  return {
+    name: `layer${i}`,
+    weight: `layer${i}.weight`,
+    opType: 'Gemm',
+    params: 1000 + i,
+    bits: 4,
+    bytes: 500 + i,
+    granularity: 'channel',
+    symmetric: true,
+    spectralCurvature: 3.25,
+    conditionNumber: 10,
+    lossCurvature: 0.5,
+    damage: 0.001 * i,
+    damageMeasured: true,
+    maxError: 0.1,
+    reason: '3 bits: +1.00e-3 KL, 125 bytes less',
+    ...more,
+  };
+}
+
+const REPORT: QuantizeReport = {
+  kappa: '0.1.0',
+  model: { name: 'net.onnx', bytes: 940_000, quantizable: 234_752, layers: 3 },
+  output: { bytes: 125_000, ratio: 7.52, format: 'dense', opset: 17 },
+  budget: { averageBits: 4.1, bytes: null },
+  averageBits: 4.0834,
+  widths: [2, 3, 4, 5, 6, 7, 8],
+  metric: 'kl',
+  unit: 'kl',
+  strategy: 'exact',
+  objective: 'sum',
+  optimalityGap: 0,
+  calibration: { samples: 1024, measured: 512 },
+  layers: [layer(0), layer(1, { damageMeasured: false }), layer(2, { bits: 32, damage: null, lossCurvature: null })],
+  left: [
+    { weight: 'a.bias', reason: 'fewer than 256 elements' },
+    { weight: 'b.bias', reason: 'fewer than 256 elements' },
+  ],
+  allocations: [
+    { name: 'best', averageBits: 4.0834, bytes: 119_000, bits: [4, 4, 8], damage: 0.0019, predicted: 0.0021 },
+    { name: 'uniform', averageBits: 4.01, bytes: 118_000, bits: [4, 4, 4], damage: 0.0024, predicted: 0.003 },
+  ],
+  chosen: 'best',
+  evaluation: {
+    samples: 10_000,
+    predictions: 10_000,
+    accuracy: 0.9846,
+    crossEntropy: 0.0531,
+    reference: {
+      accuracy: 0.9847,
+      crossEntropy: 0.0529,
+      kl: 0.00234,
+      relativeSquaredError: 0.0004,
+      maxError: 0.9,
+      flips: 0.0011,
+      guarantees: [],
+    },
+  },
+  guarantees: [
+    { label: 'proved', statement: 'no plan is better by more than this', value: 0, samples: null },
+    { label: 'measured', statement: 'damage', value: 0.0019, samples: 1024 },
+    { label: 'proxy', statement: 'an order only', value: null, samples: null },
+  ],
+  seconds: 1.5,
+};
+
+const lineWith = (text: string, part: string) => text.split('\n').find((line) => line.includes(part));
+
+test('the headline: bytes before and after, average bits, damage against uniform at the same bytes', () => {
+  const lines = quantizeText(REPORT).split('\n');
+  assert.is(lines[0], 'net.onnx: 940 kB -> 125 kB, 7.52x smaller');
+  assert.match(
+    lines[1]!,
+    /^4\.08 bits a weight on average, scales counted \(budget 4\.10\); 234,752 weights in 3 layers/,
+  );
+  assert.match(lines[2]!, /^widths 2-8; metric kl; strategy exact; objective sum$/);
+  assert.is(
+    lines[3],
+    'damage on 1,024 calibration samples: 1.90 (KL x 10^3); uniform widths at the same bytes: 2.40, 1.26x as much',
+  );
+});
+
+test('a row a layer: what was measured, what was derived, what stayed in float', () => {
+  const text = quantizeText(REPORT);
+  assert.match(lineWith(text, 'layer0')!, /layer0 +Gemm +1,000 +4 +500 +3\.25 +0\.500 +0 +3 bits: \+1\.00e-3 KL/);
+  assert.match(lineWith(text, 'layer1')!, / ~1\.00 /);
+  assert.match(lineWith(text, 'layer2')!, /layer2 +Gemm +1,002 +float +502 +3\.25 +- +- /);
+});
+
+test('allocations, evaluation, guarantees with their labels, what was left', () => {
+  const text = quantizeText(REPORT);
+  assert.match(lineWith(text, 'best (chosen)')!, /4\.083 +119,000 +1\.90 +2\.10 +4 4 8$/);
+  assert.match(lineWith(text, 'accuracy')!, /98\.47% +98\.46% +-0\.01%$/);
+  assert.match(lineWith(text, 'KL to the reference')!, /2\.340/);
+  assert.match(text, /^ {2}\[proved\] {3}no plan is better by more than this: 0$/m);
+  assert.match(text, /^ {2}\[measured\] damage: 0\.001900 \(1,024 samples\)$/m);
+  assert.match(text, /^ {2}\[proxy\] {4}an order only$/m);
+  assert.match(lineWith(text, 'fewer than 256')!, /2 +a\.bias, b\.bias$/);
+});
+
+test('without data it says so, and compares nothing', () => {
+  const allocations = [{ ...REPORT.allocations[0]!, damage: null }];
+  const text = quantizeText({ ...REPORT, calibration: null, evaluation: null, unit: 'proxy', allocations, left: [] });
+  assert.match(text, /no calibration data: the widths follow the weights alone, no damage was measured/);
+  assert.not.match(text, /uniform widths|Held-out|Left in float|KL x/);
+});
+
+test('uniform where it is the best', () => {
+  const uniform = { ...REPORT.allocations[1]!, name: 'uniform' };
+  assert.match(quantizeText({ ...REPORT, allocations: [uniform] }), /uniform widths are the best found at this budget/);
+});
+
+test('a long model: the layers that matter, all on request', () => {
+  const layers = Array.from({ length: 200 }, (_, i) => layer(i));
+  const short = quantizeText({ ...REPORT, layers });
+  assert.not.match(short, /layer159 /);
+  assert.match(short, /layer160 /);
+  assert.match(short, /and 160 more: --verbose lists all/);
+  const long = quantizeText({ ...REPORT, layers }, { all: true });
+  assert.match(long, /layer0 /);
+  assert.not.match(long, /more:/);
+  const bits = layers.map((_, i) => (i < 150 ? 4 : 8));
+  const allocations = [{ ...REPORT.allocations[0]!, bits }];
+  assert.match(quantizeText({ ...REPORT, layers, allocations }), /4 x150, 8 x50$/m);
+});
+
+test('names out of files cannot command a terminal', () => {
+  const evil = 'a\u001b[2J\nb';
+  const text = quantizeText({
+    ...REPORT,
+    model: { ...REPORT.model, name: evil },
+    layers: [layer(0, { name: evil, opType: evil })],
+    left: [{ weight: evil, reason: evil }],
+    guarantees: [{ label: 'proxy', statement: evil, value: null, samples: null }],
+  });
+  assert.not.ok(text.includes('\u001b'));
+  assert.not.match(text, /^b/m);
+});
+
+test('emphasis goes through the style that is given', () => {
+  const tag = (name: string) => (text: string) => `<${name}>${text}</${name}>`;
+  const style: Style = { bold: tag('b'), dim: tag('d'), good: tag('g'), bad: tag('r') };
+  const text = quantizeText(REPORT, { style });
+  assert.match(text, /^<b>net\.onnx: /);
+  assert.match(text, /<g>\[proved\]<\/g> {3}no plan/);
+  assert.match(text, /<d>\[proxy\]<\/d> {4}an order/);
+});
+
+test.run();
