@@ -1,8 +1,11 @@
 import type { CostTable, Granularity, Plan } from '../allocate/types.ts';
+import { DEFAULT_ROUNDING } from '../analyzer.ts';
 import type { Progress } from '../progress.ts';
+import { specFor } from '../curvature/candidates.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { foldBatchNormalization } from '../graph/fold.ts';
 import { findLayers, type Layer } from '../graph/layers.ts';
+import { gridBytes } from '../grid/index.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { quantize, type QuantizeResult } from './quantize.ts';
@@ -34,6 +37,7 @@ export interface DemoResult {
 }
 
 const BITS = [8, 6, 4, 3];
+const WIDEST = 8;
 const BATCH = 250;
 
 /**
@@ -172,7 +176,7 @@ class Demonstration {
     for (const granularity of ['channel', 'tensor'] as const) {
       const result = await quantize(this.wasm, this.bytes, {
         name: this.name,
-        bits: averageBits,
+        bits: Math.min(averageBits, this.mostBits(granularity)),
         calibration: this.input.calibration,
         granularity,
         table: this.tables.get(granularity),
@@ -183,6 +187,12 @@ class Demonstration {
       if (!best || damage(result) < damage(best.result)) best = { result, granularity };
     }
     return best!;
+  }
+
+  /** Average bits with every layer at the widest width that guided may choose: its scales are half as wide as the document's. */
+  private mostBits(granularity: Granularity): number {
+    const spec = specFor({ ...DEFAULT_ROUNDING, granularity }, WIDEST);
+    return (8 * this.layers.reduce((n, l) => n + gridBytes(l.rows, l.cols, spec), 0)) / this.params;
   }
 
   private async row(about: Omit<DemoRow, 'accuracy' | 'loss' | 'kl' | 'bytes'>, file: Uint8Array): Promise<DemoRow> {

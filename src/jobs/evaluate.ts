@@ -95,7 +95,7 @@ function guarantees(o: Observed, r: NonNullable<Observed['reference']>): Guarant
       label: 'proved',
       statement: `with ${percent} confidence, the expected min(KL, ${KL_CAP}) of ${each} of the same kind is at most this (empirical Bernstein, held-out data)`,
       value: empiricalBernstein(
-        r.kl.map((v) => Math.min(v, KL_CAP)),
+        r.kl.map((v) => Math.max(0, v)),
         KL_CAP,
         CONFIDENCE,
       ).upper,

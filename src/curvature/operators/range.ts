@@ -50,7 +50,7 @@ function greatestAbs({ min, max }: Range): number {
 registerCurvature('Pow', (facts) => {
   const p = facts.constants?.[1];
   const range = facts.ranges?.[0];
-  if (!p || p.length !== 1) return unbounded('no single constant exponent', 2);
+  if (p?.length !== 1) return unbounded('no single constant exponent', 2);
   if (!range) return unbounded('no calibrated range', 2);
   const e = p[0]!;
   const l = times(Math.abs(e), largestPower(range, e - 1));

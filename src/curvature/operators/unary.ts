@@ -16,12 +16,12 @@ const SMOOTH: Readonly<Record<string, readonly [lipschitz: number, secondDerivat
   Cos: [1, 1, ''],
   Atan: [1, (3 * Math.sqrt(3)) / 8, "f'' = -2x/(1+x^2)^2, extreme at 1/sqrt 3"],
   Asinh: [1, 2 / (3 * Math.sqrt(3)), "f'' = -x (1+x^2)^(-3/2), extreme at 1/sqrt 2"],
-  QuickGelu: [1.0998393201288669, 0.851, "x sigmoid(1.702 x); f''(0) = 1.702/2"],
+  QuickGelu: [1.099839320128867, 0.851, "x sigmoid(1.702 x); f''(0) = 1.702/2"],
 };
 for (const [op, [l, d, note]] of Object.entries(SMOOTH)) registerCurvature(op, () => single(l, d, true, note));
 
 /** Lipschitz constant of x sigmoid(x), at x = 2.39936; scaling the argument does not change it. */
-const SILU_LIPSCHITZ = 1.0998393201288669;
+const SILU_LIPSCHITZ = 1.099839320128867;
 
 registerCurvature('Swish', (facts) => {
   const alpha = attribute(facts, 'alpha', 1);
@@ -32,7 +32,7 @@ registerCurvature('Gelu', (facts) => {
   const tanh = facts.attributes?.approximate === 'tanh';
   // erf form: f' = Phi(x) + x phi(x), extreme at sqrt 2; both forms: f''(0) = sqrt(2/pi).
   return single(
-    tanh ? 1.1289930686587718 : 1.1289041451851548,
+    tanh ? 1.1289930686587717 : 1.1289041451851547,
     Math.sqrt(2 / Math.PI),
     true,
     `${tanh ? 'tanh' : 'erf'} form; f''(0) = sqrt(2/pi)`,
