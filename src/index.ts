@@ -14,6 +14,7 @@ export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from '
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
 export { inspectModel } from './jobs/inspect.ts';
 export { type RunModelOptions, runModel } from './jobs/run.ts';
+export { type SweepOptions, sweep } from './jobs/sweep.ts';
 
 // The four classes.
 export {

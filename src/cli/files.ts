@@ -10,7 +10,7 @@ import { UsageError } from '../errors.ts';
 import { codeOf, quoted, reasonOf } from '../node/read.ts';
 
 export { type InputKind, type ReadFileOptions, readInput } from '../node/read.ts';
-export { parseList, parseNumber, parseSize, parseWidths } from './parse.ts';
+export { parseList, parseNumber, parseSize, parseWidths, parseBudgets } from './parse.ts';
 
 export interface WriteOptions {
   /** Replace a file that exists already. */

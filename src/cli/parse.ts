@@ -90,3 +90,15 @@ export function parseWidths(text: string, flag = '--widths'): number[] {
   }
   return [...chosen].sort((a, b) => a - b);
 }
+
+/** Budgets in average bits: a range of whole numbers ('2:8', also '2-8') or a list of numbers ('2.5,3.1'). Ascending, each once. */
+export function parseBudgets(text: string, flag = '--bits'): number[] {
+  const range = /^(\d{1,2})[-:](\d{1,2})$/.exec(text.trim());
+  if (range) {
+    const [low, high] = [Number(range[1]), Number(range[2])];
+    if (low > high || low < 1 || high > 16) refuse(flag, 'a range within 1 to 16', text);
+    return Array.from({ length: high - low + 1 }, (_, i) => low + i);
+  }
+  const list = text.split(',').map((part) => parseNumber(part.trim(), flag, { min: 1, max: 32 }));
+  return [...new Set(list)].sort((a, b) => a - b);
+}

@@ -9,6 +9,7 @@ import { addInspect } from './commands/inspect.ts';
 import { addQuantize } from './commands/quantize.ts';
 import { addRun } from './commands/run.ts';
 import { describeFailure } from './failure.ts';
+import { addSweep } from './commands/sweep.ts';
 import { styleFor } from './style.ts';
 
 const EXIT_CODES = `
@@ -25,7 +26,7 @@ export function makeProgram(): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
     .addHelpText('after', `\nkappa <command> --help has each command's flags and examples.\n${EXIT_CODES}`);
-  for (const add of [addQuantize, addAnalyze, addEval, addCompare, addRun, addInspect, addDemo]) add(program);
+  for (const add of [addQuantize, addAnalyze, addSweep, addEval, addCompare, addRun, addInspect, addDemo]) add(program);
   return program;
 }
 

@@ -1,19 +1,17 @@
-import type { CostTable, Granularity, Plan } from '../allocate/types.ts';
-import { DEFAULT_ROUNDING } from '../analyzer.ts';
-import type { Progress } from '../progress.ts';
-import { specFor } from '../curvature/candidates.ts';
+import type { Plan } from '../allocate/types.ts';
+import { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { foldBatchNormalization } from '../graph/fold.ts';
-import { findLayers, type Layer } from '../graph/layers.ts';
-import { gridBytes } from '../grid/index.ts';
+import { DataError } from '../errors.ts';
+import type { Layer } from '../graph/layers.ts';
 import { readModel, writeModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
-import { quantize, type QuantizeResult } from './quantize.ts';
+import type { Progress } from '../progress.ts';
 import { PrecisionAwareQuantizer } from '../quantize/quantizer.ts';
 import type { DemoModel, DemoReport, DemoRow } from '../report/demo.ts';
 import { VERSION } from '../version.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
+import { type Allocation, Search } from './search.ts';
 
 export interface DemoInput {
   /** The same network from different training seeds. */
@@ -37,7 +35,9 @@ export interface DemoResult {
 }
 
 const BITS = [8, 6, 4, 3];
-const WIDEST = 8;
+/** Width whose weight error the loss curvature is read along: the widest that is measured. */
+const LOSS_CURVATURE_BITS = 4;
+/** Test images run at once. */
 const BATCH = 250;
 
 /**
@@ -52,7 +52,11 @@ export async function demonstrate(wasm: Wasm, input: DemoInput, options: DemoOpt
   const progress = stages(options, input.models.length * (options.bits ?? BITS).length * 2);
   for (const { name, bytes } of input.models) {
     const job = new Demonstration(wasm, name, bytes, input, options, progress);
-    models.push(await job.run(files));
+    try {
+      models.push(await job.run(files));
+    } finally {
+      job.dispose();
+    }
   }
   const seconds = (Date.now() - start) / 1000;
   return {
@@ -81,11 +85,13 @@ function stages({ progress, signal }: DemoOptions, total: number): Stages {
   };
 }
 
+/** Scales that guided may have: what does less damage on the calibration data is taken. */
+const GRANULARITIES = ['channel', 'tensor'] as const;
+
+/** One model, analysed once for each granularity. */
 class Demonstration {
-  private readonly model: Model;
-  private readonly layers: readonly Layer[];
-  private readonly params: number;
-  private readonly tables = new Map<Granularity, CostTable>();
+  private readonly original: Model;
+  private readonly analyzers: readonly CurvatureQuantizationAnalyzer[];
   private accuracy = 0;
 
   constructor(
@@ -96,60 +102,81 @@ class Demonstration {
     private readonly options: DemoOptions,
     private readonly stages: Stages,
   ) {
-    this.model = foldBatchNormalization(readModel(bytes, name));
-    this.layers = findLayers(this.model).layers;
-    this.params = this.layers.reduce((n, l) => n + l.params, 0);
+    this.original = readModel(bytes, name);
+    this.analyzers = GRANULARITIES.map(
+      (granularity) =>
+        new CurvatureQuantizationAnalyzer(this.original, wasm, { rounding: { granularity }, progress: stages.inner }),
+    );
+  }
+
+  dispose(): void {
+    for (const analyzer of this.analyzers) analyzer.dispose();
   }
 
   async run(files: Map<string, Uint8Array>): Promise<DemoModel> {
-    const bits = this.options.bits ?? BITS;
+    for (const analyzer of this.analyzers) {
+      await analyzer.calibrate(this.input.calibration);
+      await analyzer.computeCurvature();
+    }
+    const searches = this.analyzers.map((analyzer) => new Search(analyzer, this.wasm));
+    const { layers } = this.analyzers[0]!;
     const stem = this.name.replace(/\.onnx$/, '');
-    const widths = (b: number) => this.layers.map(() => b);
-    const fp32 = {
-      configuration: 'Baseline (FP32)',
-      kind: 'fp32',
-      nominalBits: 32,
-      averageBits: 32,
-      granularity: null,
-    } as const;
-    const rows: DemoRow[] = [await this.row({ ...fp32, bits: widths(32) }, this.bytes)];
+    const rows = [await this.baseline(layers)];
     this.accuracy = rows[0]!.accuracy;
-    let measured: QuantizeResult | undefined;
-    for (const b of bits) {
+    for (const b of this.options.bits ?? BITS) {
       this.stages.next();
       const uniform = this.uniform(b);
-      const about = { kind: 'uniform', nominalBits: b, granularity: 'tensor' } as const;
       rows.push(
         await this.row(
-          { ...about, configuration: `Uniform ${b}-bit`, averageBits: uniform.averageBits, bits: widths(b) },
+          {
+            configuration: `Uniform ${b}-bit`,
+            kind: 'uniform',
+            nominalBits: b,
+            granularity: 'tensor',
+            averageBits: uniform.averageBits,
+            bits: layers.map(() => b),
+          },
           uniform.file,
         ),
       );
       files.set(`${stem}-uniform-${b}b.onnx`, uniform.file);
       this.stages.next();
-      const { result, granularity } = await this.guided(uniform.averageBits);
-      measured = result;
-      const { plan } = result;
+      const { found, granularity } = await guided(searches, uniform.averageBits);
       rows.push(
         await this.row(
           {
+            configuration: `Guided (${b}-bit)`,
             kind: 'guided',
             nominalBits: b,
             granularity,
-            configuration: `Guided (${b}-bit)`,
-            averageBits: plan.averageBits,
-            bits: plan.layers.map((l) => l.bits),
+            averageBits: found.plan.averageBits,
+            bits: found.plan.layers.map((l) => l.bits),
           },
-          result.bytes,
+          found.bytes,
         ),
       );
-      files.set(`${stem}-guided-${b}b.onnx`, result.bytes);
+      files.set(`${stem}-guided-${b}b.onnx`, found.bytes);
     }
-    return { name: this.name, layers: this.describe(measured), rows };
+    return { name: this.name, layers: await this.describe(), rows };
+  }
+
+  private baseline(layers: readonly Layer[]): Promise<DemoRow> {
+    return this.row(
+      {
+        configuration: 'Baseline (FP32)',
+        kind: 'fp32',
+        nominalBits: 32,
+        averageBits: 32,
+        granularity: null,
+        bits: layers.map(() => 32),
+      },
+      this.bytes,
+    );
   }
 
   /** Every layer at that width as the document quantizes: symmetric, one scale a tensor, range to the largest weight. */
   private uniform(bits: number): { file: Uint8Array; averageBits: number } {
+    const { layers, model, quantizable } = this.analyzers[0]!;
     const settings = { granularity: 'tensor', symmetric: true, rounding: 'nearest', format: 'dense' } as const;
     const plan: Plan = {
       version: 1,
@@ -160,66 +187,54 @@ class Demonstration {
       bytes: 0,
       predicted: 0,
       gap: null,
-      layers: this.layers.map((l) => ({ name: l.name, weight: l.weight, bits, ...settings })),
+      layers: layers.map((l) => ({ name: l.name, weight: l.weight, bits, ...settings })),
     };
-    const { model, layers } = new PrecisionAwareQuantizer(this.wasm, { clip: 'max', scaleType: 'float' }).quantizeModel(
-      this.model,
-      plan,
-    );
-    return { file: writeModel(model), averageBits: (8 * layers.reduce((n, l) => n + l.bytes, 0)) / this.params };
+    const quantizer = new PrecisionAwareQuantizer(this.wasm, { clip: 'max', scaleType: 'float' });
+    const written = quantizer.quantizeModel(model, plan);
+    const bytes = written.layers.reduce((n, l) => n + l.bytes, 0);
+    return { file: writeModel(written.model), averageBits: (8 * bytes) / quantizable };
   }
 
-  /** The better of one scale a channel and one a tensor within that many average bits, on the calibration data. */
-  private async guided(averageBits: number): Promise<{ result: QuantizeResult; granularity: 'tensor' | 'channel' }> {
-    let best: { result: QuantizeResult; granularity: 'tensor' | 'channel' } | undefined;
-    const damage = (r: QuantizeResult) => r.report.allocations[0]?.damage ?? Number.POSITIVE_INFINITY;
-    for (const granularity of ['channel', 'tensor'] as const) {
-      const result = await quantize(this.wasm, this.bytes, {
-        name: this.name,
-        bits: Math.min(averageBits, this.mostBits(granularity)),
-        calibration: this.input.calibration,
-        granularity,
-        table: this.tables.get(granularity),
-        progress: this.stages.inner,
-        signal: this.options.signal,
-      });
-      this.tables.set(granularity, result.table);
-      if (!best || damage(result) < damage(best.result)) best = { result, granularity };
-    }
-    return best!;
-  }
-
-  /** Average bits with every layer at the widest width that guided may choose: its scales are half as wide as the document's. */
-  private mostBits(granularity: Granularity): number {
-    const spec = specFor({ ...DEFAULT_ROUNDING, granularity }, WIDEST);
-    return (8 * this.layers.reduce((n, l) => n + gridBytes(l.rows, l.cols, spec), 0)) / this.params;
-  }
-
+  /** Runs a file on the test data, beside the original unless it is the original. */
   private async row(about: Omit<DemoRow, 'accuracy' | 'loss' | 'kl' | 'bytes'>, file: Uint8Array): Promise<DemoRow> {
-    const name = `${this.name}, ${about.configuration}`;
-    const reference = readModel(this.bytes, this.name);
-    const { accuracy, reference: against } = await evaluateModels(
+    const own = about.kind === 'fp32';
+    const { accuracy, reference } = await evaluateModels(
       this.wasm,
-      readModel(file, name),
-      reference,
+      own ? this.original : readModel(file, `${this.name}, ${about.configuration}`),
+      own ? null : this.original,
       this.input.evaluation,
       { batch: BATCH, progress: this.stages.inner },
     );
-    const own = accuracy ?? 0;
-    const loss = about.kind === 'fp32' ? 0 : this.accuracy - own;
-    return { ...about, bytes: file.length, accuracy: own, loss, kl: against?.kl ?? 0 };
+    if (accuracy === null) throw new DataError("demo: the test data has no array 'labels'");
+    const kl = reference?.kl ?? 0;
+    return { ...about, bytes: file.length, accuracy, loss: own ? 0 : this.accuracy - accuracy, kl };
   }
 
-  private describe(measured: QuantizeResult | undefined): DemoModel['layers'] {
-    return this.layers.map((l) => {
-      const found = measured?.report.layers.find((r) => r.weight === l.weight);
-      return {
-        name: l.name,
-        opType: l.opType,
-        params: l.params,
-        sigmaMax: found?.spectralCurvature ?? Number.NaN,
-        lossCurvature: found?.lossCurvature ?? null,
-      };
-    });
+  private async describe(): Promise<DemoModel['layers']> {
+    const analyzer = this.analyzers[0]!;
+    const spectra = await analyzer.computeSpectra();
+    return analyzer.layers.map((layer) => ({
+      name: layer.name,
+      opType: layer.opType,
+      params: layer.params,
+      sigmaMax: spectra.get(layer.weight)!.sigmaMax,
+      lossCurvature: analyzer.lossCurvature(layer, LOSS_CURVATURE_BITS),
+    }));
   }
+}
+
+/** The best plan within that many average bits, whatever the granularity, by damage on the calibration data. */
+async function guided(
+  searches: readonly Search[],
+  averageBits: number,
+): Promise<{ found: Allocation; granularity: 'tensor' | 'channel' }> {
+  let best: { found: Allocation; granularity: 'tensor' | 'channel' } | undefined;
+  const damage = ({ allocations }: Allocation) => allocations[0]?.damage ?? Number.POSITIVE_INFINITY;
+  for (const [i, search] of searches.entries()) {
+    // scales are half as wide as the document's: with them the widest plan may be a little below the budget
+    const most = search.optimizer.limits.maxAverageBits;
+    const found = await search.within({ averageBits: Math.min(averageBits, most) });
+    if (!best || damage(found) < damage(best.found)) best = { found, granularity: GRANULARITIES[i]! };
+  }
+  return best!;
 }

@@ -8,6 +8,7 @@ import type { Progress } from '../progress.ts';
 import type { EvaluationReport, Guarantee } from '../report/types.ts';
 import { clopperPearson, empiricalBernstein } from '../verify/certificates.ts';
 import { type Observed, observe } from '../verify/evaluate.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 export interface EvaluateOptions {
@@ -16,6 +17,8 @@ export interface EvaluateOptions {
   /** Most samples to run. */
   readonly samples?: number | undefined;
   readonly progress?: Progress | undefined;
+  /** Outputs of the reference, kept between runs over the same data in the same batches. */
+  readonly known?: Map<number, Tensor> | undefined;
 }
 
 /** Chance that a bound on held-out data is wrong. */
@@ -48,6 +51,7 @@ export async function evaluateModels(
     const observed = await observe(wasm, session, other, dataset, loss, {
       batch: options.batch ?? 32,
       samples: options.samples,
+      known: options.known,
       progress: (done, total) => options.progress?.('evaluating', done, total),
     });
     return summarize(observed, loss.loss === 'kl');

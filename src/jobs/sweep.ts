@@ -1,5 +1,5 @@
 import { HARDWARE_WIDTHS } from '../allocate/problem.ts';
-import type { Granularity, Plan } from '../allocate/types.ts';
+import type { Granularity } from '../allocate/types.ts';
 import { CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
 import type { RoundingSettings } from '../curvature/candidates.ts';
 import type { LossName } from '../curvature/damage.ts';
@@ -10,6 +10,7 @@ import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
 import type { SweepPoint, SweepReport } from '../report/types.ts';
 import { VERSION } from '../version.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { type Allocation, Search, type SearchOptions } from './search.ts';
@@ -19,7 +20,7 @@ export interface SweepOptions extends SearchOptions {
   readonly calibration: Dataset;
   /** Held-out data every written file is run on. */
   readonly evaluation: Dataset;
-  /** Budgets in average bits a weight, scales counted. */
+  /** Budgets in average bits a weight, scales counted; brought into the range the widths allow. */
   readonly bits: readonly number[];
   readonly widths?: readonly number[] | 'hardware' | undefined;
   readonly metric?: string | undefined;
@@ -36,24 +37,34 @@ export interface SweepOptions extends SearchOptions {
 }
 
 /** One scale a tensor, the largest weight at the end of the range, nearest code: uniform as the seed document has it. */
-const DOCUMENT_ROUNDING: RoundingSettings = { granularity: 'tensor', clip: 'max', scaleType: 'float', asymmetricBits: [] };
+const DOCUMENT_ROUNDING: RoundingSettings = {
+  granularity: 'tensor',
+  clip: 'max',
+  scaleType: 'float',
+  asymmetricBits: [],
+};
 
 /**
  * The accuracy/size frontier in one run: at every budget the guided plan, uniform widths rounded the same way, and uniform
  * widths as the seed document rounds them, all at the same bytes; each written, and run on the held-out data. The cost table
  * is measured once.
- * @throws UsageError where no budget is within the widths' range
+ * @throws UsageError where no budget is given
  */
 export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions): Promise<SweepReport> {
   const start = Date.now();
   const name = options.name ?? 'model';
+  if (options.bits.length === 0) throw new UsageError('--bits: expected at least one budget');
   const progress = cancellable(options);
   const model = readModel(bytes, name);
   const widths = options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths;
   const common = { ...options, widths, progress };
   const rounding = { granularity: options.granularity ?? DEFAULT_ROUNDING.granularity };
   const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, { ...common, rounding });
-  const document = new CurvatureQuantizationAnalyzer(model, wasm, { ...common, metric: 'spectral', rounding: DOCUMENT_ROUNDING });
+  const document = new CurvatureQuantizationAnalyzer(model, wasm, {
+    ...common,
+    metric: 'spectral',
+    rounding: DOCUMENT_ROUNDING,
+  });
   try {
     await analyzer.calibrate(options.calibration);
     await analyzer.computeCurvature();
@@ -61,21 +72,26 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
     const guided = new Search(analyzer, wasm, options);
     const plain = new Search(document, wasm, { pins: options.pins, exclude: options.exclude, ties: options.ties });
     const { minAverageBits, maxAverageBits } = guided.optimizer.limits;
-    const budgets = options.bits.filter((b) => b >= minAverageBits);
-    if (budgets.length === 0)
-      throw new UsageError(`--bits: expected a budget of at least ${minAverageBits.toFixed(3)} average bits, found ${options.bits.join(', ')}`);
     const points: SweepPoint[] = [];
+    const known = new Map<number, Tensor>();
     const evaluate = (allocation: Allocation, kind: SweepPoint['kind'], budget: number) =>
-      measure(wasm, model, allocation, kind, budget, { ...options, progress });
-    for (const [i, bits] of budgets.entries()) {
-      progress('sweeping', i, budgets.length);
-      const averageBits = Math.min(bits, maxAverageBits);
+      measure(wasm, model, allocation, kind, budget, { ...options, progress }, known);
+    for (const [i, bits] of options.bits.entries()) {
+      progress('sweeping', i, options.bits.length);
+      const averageBits = Math.max(minAverageBits, Math.min(bits, maxAverageBits));
       points.push(await evaluate(await guided.within({ averageBits }), 'guided', bits));
       points.push(await evaluate(await guided.given(guided.optimizer.uniform({ averageBits })), 'uniform', bits));
-      const same: Plan = plain.optimizer.uniform({ averageBits: Math.min(bits, plain.optimizer.limits.maxAverageBits) });
+      const limits = plain.optimizer.limits;
+      const same = plain.optimizer.uniform({
+        averageBits: Math.max(limits.minAverageBits, Math.min(averageBits, limits.maxAverageBits)),
+      });
       points.push(await evaluate(await plain.given(same), 'uniform, per tensor', bits));
     }
-    const float = await evaluateModels(wasm, model, null, options.evaluation, { ...options, samples: options.evaluationSamples, progress });
+    const float = await evaluateModels(wasm, model, null, options.evaluation, {
+      ...options,
+      samples: options.evaluationSamples,
+      progress,
+    });
     return {
       kappa: VERSION,
       model: { name, bytes: bytes.length, quantizable: analyzer.quantizable, layers: analyzer.layers.length },
@@ -99,9 +115,16 @@ async function measure(
   kind: SweepPoint['kind'],
   budget: number,
   options: SweepOptions,
+  known: Map<number, Tensor>,
 ): Promise<SweepPoint> {
   const { evaluation, evaluationSamples: samples, loss, batch, progress } = options;
-  const found = await evaluateModels(wasm, readModel(bytes, kind), reference, evaluation, { loss, batch, samples, progress });
+  const found = await evaluateModels(wasm, readModel(bytes, kind), reference, evaluation, {
+    loss,
+    batch,
+    samples,
+    progress,
+    known,
+  });
   return {
     kind,
     budget,

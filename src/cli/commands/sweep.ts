@@ -1,0 +1,59 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { openDataset, readModel, sweep } from '../../node.ts';
+import { sweepText } from '../../report/sweep.ts';
+import { type CommonFlags, type Context, withContext } from '../context.ts';
+import { parseBudgets, readInput } from '../files.ts';
+import { common, type MeasuringFlags, measuringFlags } from '../flags.ts';
+
+interface Flags extends CommonFlags, MeasuringFlags {
+  readonly calib: string;
+  readonly eval: string;
+  readonly bits: number[];
+}
+
+export function addSweep(program: Command): void {
+  const command = program
+    .command('sweep')
+    .summary('the accuracy/size frontier against uniform widths, in one run')
+    .description(
+      'Quantizes a model at several budgets, guided and uniform at the same bytes, and runs every file on held-out data. Layers are measured once.',
+    )
+    .argument('<model>', 'ONNX file')
+    .requiredOption(
+      '--calib <data>',
+      'calibration data: an .npz, or a folder with one file or test_data_set folder a sample',
+    )
+    .requiredOption('--eval <data>', 'held-out data')
+    .option(
+      '--bits <budgets>',
+      'average bits: a range of whole ones or a list, as 2:8 or 2.5,3.1,4.1',
+      (t) => parseBudgets(t),
+      [2, 3, 4, 5, 6, 7, 8],
+    );
+  common(measuringFlags(command), [
+    'kappa sweep model.onnx --calib calib.npz --eval test.npz',
+    'kappa sweep model.onnx --calib calib.npz --eval test.npz --bits 2.5,3.1,4.1 --json > frontier.json',
+  ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
+}
+
+async function run(context: Context, path: string, flags: Flags): Promise<void> {
+  const bytes = await readInput(path, 'model');
+  const model = readModel(bytes, path);
+  const found = await sweep(await context.kernels(), bytes, {
+    name: path,
+    calibration: await openDataset(flags.calib, model),
+    evaluation: await openDataset(flags.eval, model),
+    bits: flags.bits,
+    widths: flags.widths,
+    metric: flags.metric,
+    loss: flags.loss,
+    samples: flags.samples,
+    batch: flags.batch,
+    seed: flags.seed,
+    progress: context.progress,
+    signal: context.signal,
+  });
+  const report = { ...found, model: { ...found.model, name: basename(path) } };
+  await context.result(report, () => sweepText(report, context.report));
+}
