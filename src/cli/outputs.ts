@@ -22,6 +22,7 @@ export async function checkOutputs(outputs: readonly Planned[], inputs: readonly
   const taken = new Map<string, string>();
   for (const path of inputs) taken.set(await identity(path), 'an input');
   for (const { flag, path, force } of outputs) {
+    if (path.startsWith('--')) throw new UsageError(`${flag}: expected a file name, got the flag ${printable(path)}`);
     const id = await identity(path);
     const other = taken.get(id);
     if (other !== undefined)
