@@ -1,7 +1,8 @@
+import { fixedBatch } from '../data/check.ts';
 import type { Batch, Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
 import type { Layer } from '../graph/layers.ts';
-import type { Session } from '../graph/session.ts';
+import type { Observer, Session } from '../graph/session.ts';
 import { convWindow } from '../graph/window.ts';
 import type { Node } from '../onnx/model.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
@@ -13,7 +14,10 @@ import { RunningStatistics, type Statistics } from './statistics.ts';
 export const MAX_GRAM = 1 << 26;
 
 export interface LayerCalibration {
-  /** E[x x'] of the layer's inputs, [groups, cols, cols]. Absent for Gather tables and for layers over MAX_GRAM. */
+  /**
+   * E[x x'] of the layer's inputs, [groups, cols, cols]. Absent for Gather tables, for ConvTranspose and for layers over
+   * MAX_GRAM. Of a weight that is a table for some nodes and a matrix for others, of the inputs of the latter.
+   */
   readonly gram?: Float32Array | undefined;
   /** Gather tables: how often each row was looked up, as a share of all look-ups. */
   readonly rowWeights?: Float64Array | undefined;
@@ -55,6 +59,7 @@ export async function calibrate(
   let samples = 0;
   let batches = 0;
   try {
+    await collector.probe(session, dataset);
     for await (const batch of dataset.batches(options.batch, { limit: total })) {
       collector.batch(session, batch);
       samples += batch.count;
@@ -75,6 +80,8 @@ class Collector {
   private readonly shapes = new Map<string, readonly number[]>();
   private readonly variances = new Map<string, number>();
   private readonly byNode = new Map<Node, Layer>();
+  /** First axes on one sample, by value name; undefined where the model does not run on one. */
+  private alone: Map<string, number | undefined> | undefined;
 
   constructor(
     private readonly wasm: Wasm,
@@ -82,15 +89,32 @@ class Collector {
   ) {
     for (const layer of layers) {
       for (const node of layer.nodes) this.byNode.set(node, layer);
-      if (layer.opType === 'Gather') this.lookups.set(layer.weight, new Float64Array(layer.rows));
-      else if (layer.groups * layer.cols * layer.cols <= MAX_GRAM)
+      const is = (opType: string) => (node: Node) => node.opType === opType;
+      if (layer.nodes.some(is('Gather'))) this.lookups.set(layer.weight, new Float64Array(layer.rows));
+      const multiplied = layer.nodes.some((n) => n.opType !== 'Gather') && !layer.nodes.some(is('ConvTranspose'));
+      if (multiplied && layer.groups * layer.cols * layer.cols <= MAX_GRAM)
         this.grams.set(layer.weight, new GramAccumulator(wasm, layer.groups, layer.cols));
+    }
+  }
+
+  /**
+   * Runs one sample alone: a first axis counts the samples where it is 1 then and the batch's size later. Axes of a fixed size
+   * that happens to be the batch's are told apart so.
+   */
+  async probe(session: Session, dataset: Dataset): Promise<void> {
+    if (dataset.single || (fixedBatch(session.inputs) ?? 1) !== 1) return;
+    for await (const { feeds } of dataset.batches(1, { limit: 1 })) {
+      const alone = new Map(Object.entries(feeds).map(([name, t]) => [name, t.dims[0]]));
+      const observe: Observer = (node, _, outputs) =>
+        node.outputs.forEach((name, i) => alone.set(name, outputs[i]?.dims[0]));
+      session.run(feeds, { observe });
+      this.alone = alone;
     }
   }
 
   batch(session: Session, batch: Batch): void {
     for (const [name, tensor] of Object.entries(batch.feeds)) this.statistics(name, tensor, batch.count);
-    session.run(batch.feeds, {
+    const made = session.run(batch.feeds, {
       observe: (node, inputs, outputs) => {
         node.outputs.forEach((name, i) => {
           const tensor = outputs[i];
@@ -101,6 +125,11 @@ class Collector {
         if (layer) this.layer(layer, node, inputs);
       },
     });
+    for (const [name, t] of Object.entries(made)) {
+      const bad = t.dtype === 'float' ? (t.data as Float32Array).find((v) => !Number.isFinite(v)) : undefined;
+      if (bad !== undefined)
+        throw new DataError(`calibration data: the model puts out ${bad} in output '${name}', expected finite numbers`);
+    }
   }
 
   read(): Pick<Calibration, 'layers' | 'values' | 'shapes' | 'rowVariance'> {
@@ -122,15 +151,18 @@ class Collector {
   }
 
   private statistics(name: string, tensor: Tensor, samples: number): void {
-    if (tensor.dtype !== 'float' || tensor.dims.length === 0) return;
-    const cols = tensor.dims.at(-1)!;
+    if (tensor.dtype !== 'float') return;
+    const cols = tensor.dims.at(-1) ?? 1;
     const n = sizeOf(tensor.dims);
     if (n === 0 || cols === 0) return;
     let running = this.values.get(name);
     if (!running) this.values.set(name, (running = new RunningStatistics(this.wasm)));
-    const perSample = tensor.dims[0] === samples ? samples : 1;
-    this.shapes.set(name, tensor.dims[0] === samples ? tensor.dims.slice(1) : tensor.dims);
-    this.inWasm(tensor, (at) => running.add(at, perSample, n / perSample / cols, cols));
+    const counted = tensor.dims[0] === samples && (this.alone?.get(name) ?? 1) === 1;
+    this.shapes.set(name, counted ? tensor.dims.slice(1) : tensor.dims);
+    const apart = counted ? samples : 1;
+    // A value [samples] holds one number a sample.
+    const row = counted && tensor.dims.length === 1 ? 1 : cols;
+    this.inWasm(tensor, (at) => running.add(at, apart, n / apart / row, row));
   }
 
   private rowVariance(node: Node, x: Tensor): void {
@@ -142,30 +174,40 @@ class Collector {
     let least = this.variances.get(node.outputs[0]!) ?? Number.POSITIVE_INFINITY;
     for (let r = 0; r < data.length; r += cols) {
       let sum = 0;
+      for (let i = r; i < r + cols; i++) sum += data[i]!;
+      const mean = sum / cols;
       let squares = 0;
-      for (let i = r; i < r + cols; i++) {
-        const v = data[i]!;
-        sum += v;
-        squares += v * v;
-      }
-      least = Math.min(least, Math.max(0, squares / cols - (sum / cols) ** 2));
+      for (let i = r; i < r + cols; i++) squares += (data[i]! - mean) ** 2;
+      least = Math.min(least, squares / cols);
     }
     this.variances.set(node.outputs[0]!, least);
   }
 
   private layer(layer: Layer, node: Node, inputs: readonly (Tensor | undefined)[]): void {
-    if (layer.opType === 'Gather') {
+    if (node.opType === 'Gather') {
       const counts = this.lookups.get(layer.weight)!;
       for (const index of inputs[1]!.data) counts[Number(index) < 0 ? Number(index) + layer.rows : Number(index)]! += 1;
       return;
     }
     const gram = this.grams.get(layer.weight);
-    const x = inputs[node.inputs.indexOf(layer.input)] ?? inputs[0]!;
+    const x = inputs[0]!;
     if (!gram) return;
     this.inWasm(x, (at) => {
-      if (layer.opType !== 'Conv') return gram.addRows(at, sizeOf(x.dims) / layer.cols);
+      if (node.opType === 'Gemm' && node.attributes.get('transA')?.value === 1) return this.columns(gram, at, x.dims);
+      if (node.opType !== 'Conv') return gram.addRows(at, sizeOf(x.dims) / layer.cols);
       const [images, channels] = x.dims as [number, number];
       gram.addWindows(at, images, channels / layer.groups, convWindow(node, layer.dims, x.dims));
+    });
+  }
+
+  /** Adds the columns of x [cols, rows]: the inputs of a Gemm that transposes them. */
+  private columns(gram: GramAccumulator, x: number, dims: readonly number[]): void {
+    const [cols, rows] = dims as [number, number];
+    const { arena, k } = this.wasm;
+    arena.scope((alloc) => {
+      const transposed = alloc(4 * rows * cols);
+      k.transpose(x, cols, rows, transposed);
+      gram.addRows(transposed, rows);
     });
   }
 

@@ -68,6 +68,22 @@ export function fixedBatch(inputs: readonly ValueInfo[]): number | undefined {
   return fixed?.size;
 }
 
+/**
+ * Samples at once and in all: those wanted, or whole batches of the size the model takes where its inputs fix it.
+ * @param limit most samples; at least one batch is taken
+ */
+export function batchesFor(
+  dataset: Dataset,
+  inputs: readonly ValueInfo[],
+  wanted: number,
+  limit: number = dataset.count,
+): { batch: number; samples: number } {
+  const samples = Math.min(dataset.count, limit);
+  const fixed = dataset.single ? undefined : fixedBatch(inputs);
+  if (fixed === undefined || fixed < 1) return { batch: wanted, samples };
+  return { batch: fixed, samples: Math.max(fixed, samples - (samples % fixed)) };
+}
+
 function describe(input: ValueInfo): string {
   const type = input.elemType === undefined ? 'no tensor' : (dtypeOf(input.elemType) ?? `type ${input.elemType}`);
   return input.dims ? `${type} ${showDims(input.dims)}` : type;

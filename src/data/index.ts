@@ -1,5 +1,5 @@
 /** Data for models: files and arrays to `Dataset`. */
-export { checkDataset, fixedBatch } from './check.ts';
+export { batchesFor, checkDataset, fixedBatch } from './check.ts';
 export type { Batch, BatchOptions, Column, Dataset, Sample } from './dataset.ts';
 export { datasetFromArrays, datasetFromSamples } from './dataset.ts';
 export { readNpy, writeNpy } from './npy.ts';

@@ -8,7 +8,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 const HEAP_BYTES = 2 ** 30;
 
 /** A block of wasm memory with a count of those who need it; freed when the last one lets go. */
-export class Buffer {
+export class Block {
   #refs = 1;
 
   constructor(
@@ -37,7 +37,7 @@ export class WasmTensor implements Tensor {
 
   constructor(
     readonly dims: readonly number[],
-    readonly buffer: Buffer,
+    readonly buffer: Block,
   ) {}
 
   /** The elements where they lie; made anew when the memory has grown. @throws Error after the tensor was freed */
@@ -66,7 +66,7 @@ export function upload(t: Tensor, wasm: Wasm): Tensor {
   }
   const ptr = wasm.arena.alloc(4 * t.data.length);
   wasm.arena.put(ptr, t.data);
-  return new WasmTensor(t.dims, new Buffer(wasm, ptr));
+  return new WasmTensor(t.dims, new Block(wasm, ptr));
 }
 
 /** A copy on the JavaScript heap. */
@@ -89,7 +89,7 @@ function checkDims(dtype: DType, dims: readonly number[]): void {
 
 /** What one node sees. `begin` and `end` bracket its run; what it made and did not return is freed at `end`. */
 export class NodeRuntime implements Runtime {
-  #made: Buffer[] = [];
+  #made: Block[] = [];
   #scratch: number[] = [];
 
   constructor(readonly wasm: Wasm) {}
@@ -98,7 +98,7 @@ export class NodeRuntime implements Runtime {
     checkDims(dtype, dims);
     const n = sizeOf(dims);
     if (dtype === 'float') {
-      const buffer = new Buffer(this.wasm, this.wasm.arena.alloc(4 * n));
+      const buffer = new Block(this.wasm, this.wasm.arena.alloc(4 * n));
       this.#made.push(buffer);
       return new WasmTensor(dims, buffer);
     }

@@ -1,27 +1,17 @@
-import { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
-import type { LossName } from '../curvature/damage.ts';
+import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { curvatureOf } from '../curvature/operators.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { TargetError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
-import { cancellable, type Progress } from '../progress.ts';
 import type { AnalyzeReport, Guarantee, LayerAnalysis } from '../report/types.ts';
 import { VERSION } from '../version.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { analyzerFor, type MeasuringOptions } from './options.ts';
 
-export interface AnalyzeOptions {
-  readonly name?: string | undefined;
+export interface AnalyzeOptions extends MeasuringOptions {
   readonly calibration?: Dataset | undefined;
   /** Damage, and error at a layer's output, that counts as met. Default 0.01. */
   readonly targetAccuracy?: number | undefined;
-  readonly widths?: readonly number[] | undefined;
-  readonly metric?: string | undefined;
-  readonly loss?: LossName | undefined;
-  readonly samples?: number | undefined;
-  readonly batch?: number | undefined;
-  readonly seed?: number | undefined;
-  readonly progress?: Progress | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -36,7 +26,7 @@ export async function analyzeModel(
   const start = Date.now();
   const name = options.name ?? 'model';
   const model = readModel(bytes, name);
-  const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, { ...options, progress: cancellable(options) });
+  const analyzer = analyzerFor(model, wasm, options);
   try {
     if (options.calibration) await analyzer.calibrate(options.calibration);
     const curvatures = await analyzer.computeCurvature();

@@ -1,22 +1,17 @@
-import { HARDWARE_WIDTHS } from '../allocate/problem.ts';
-import type { CostTable, Granularity, Plan } from '../allocate/types.ts';
-import { CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
-import type { LossName } from '../curvature/damage.ts';
+import type { CostTable, Plan } from '../allocate/types.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
-import { cancellable, type Progress } from '../progress.ts';
-import { FORMATS } from '../quantize/formats.ts';
+import { cancellable } from '../progress.ts';
 import type { QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
+import { analyzerFor, type MeasuringOptions } from './options.ts';
 import { type Allocation, Search, type SearchOptions } from './search.ts';
 import { quantizeReport } from './summary.ts';
 
-export interface QuantizeOptions extends SearchOptions {
-  /** What errors and the report call the model. */
-  readonly name?: string | undefined;
+export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
   /** Budget in average bits a weight, scales and zero points counted. */
   readonly bits?: number | undefined;
   /** Budget in bytes of the written file. One of `bits`, `budgetBytes` and `plan` must be there. */
@@ -28,16 +23,6 @@ export interface QuantizeOptions extends SearchOptions {
   readonly calibration?: Dataset | undefined;
   /** Held-out data: the written file is run on it beside the original. */
   readonly evaluation?: Dataset | undefined;
-  readonly widths?: readonly number[] | 'hardware' | undefined;
-  readonly metric?: string | undefined;
-  readonly granularity?: Granularity | undefined;
-  readonly format?: string | undefined;
-  readonly loss?: LossName | undefined;
-  readonly samples?: number | undefined;
-  readonly batch?: number | undefined;
-  readonly seed?: number | undefined;
-  readonly progress?: Progress | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 export interface QuantizeResult {
@@ -48,9 +33,6 @@ export interface QuantizeResult {
   readonly report: QuantizeReport;
 }
 
-/** Widths chosen from unless told, where the format has them all. */
-const DEFAULT_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
-
 /**
  * The whole job: model bytes in, smaller model bytes out.
  * @throws UsageError for a budget the widths cannot meet, ModelError, DataError, UnsupportedError for what was brought
@@ -60,18 +42,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
   const name = options.name ?? 'model';
   const progress = cancellable(options);
   const model = readModel(bytes, name);
-  const format = options.format ?? 'dense';
-  const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, {
-    widths: formatWidths(format, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
-    metric: options.metric,
-    loss: options.loss,
-    rounding: { granularity: options.granularity ?? DEFAULT_ROUNDING.granularity },
-    format,
-    samples: options.samples,
-    batch: options.batch,
-    seed: options.seed,
-    progress,
-  });
+  const analyzer = analyzerFor(model, wasm, options);
   try {
     if (analyzer.layers.length === 0)
       throw new UsageError(`${name}: no weight that can be quantized (${analyzer.left.length} left out)`);
@@ -93,13 +64,12 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
       name,
       model,
       original: bytes.length,
-      options,
+      budget: { averageBits: options.bits ?? null, bytes: options.budgetBytes ?? null },
       analyzer,
       table,
       ...allocation,
       evaluation,
       seconds,
-      format,
     });
     return { bytes: allocation.bytes, plan: allocation.plan, table, report };
   } finally {
@@ -114,13 +84,4 @@ async function allocate(search: Search, { bits, budgetBytes, plan }: QuantizeOpt
   if (bits !== undefined) return search.within({ averageBits: bits });
   if (budgetBytes === undefined) throw new UsageError('expected a budget: average bits, bytes, or a plan');
   return search.fit(budgetBytes);
-}
-
-/** Widths a format can hold. @throws UsageError where one asked for is not among them */
-function formatWidths(format: string, widths: readonly number[] | undefined): readonly number[] | undefined {
-  const can = FORMATS[format]?.widths;
-  const wrong = can && widths?.find((b) => !can.includes(b));
-  if (wrong !== undefined)
-    throw new UsageError(`--format ${format}: expected widths among ${can!.join(', ')}, found ${wrong}`);
-  return widths ?? (can && DEFAULT_WIDTHS.every((b) => can.includes(b)) ? DEFAULT_WIDTHS : can);
 }

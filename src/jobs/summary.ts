@@ -1,7 +1,6 @@
 import type { CostTable } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { Model } from '../onnx/model.ts';
-import type { QuantizeOptions } from './quantize.ts';
 import type { Allocation } from './search.ts';
 import type { EvaluationReport, Guarantee, LayerReport, QuantizeReport } from '../report/types.ts';
 import { formatScientific } from '../report/text.ts';
@@ -12,17 +11,16 @@ export interface SummaryInput extends Allocation {
   readonly model: Model;
   /** Bytes of the model that came in. */
   readonly original: number;
-  readonly options: QuantizeOptions;
+  readonly budget: QuantizeReport['budget'];
   readonly analyzer: CurvatureQuantizationAnalyzer;
   readonly table: CostTable;
   readonly evaluation: EvaluationReport | null;
-  readonly format: string;
   readonly seconds: number;
 }
 
 /** Everything the job learnt, as plain JSON. */
 export async function quantizeReport(input: SummaryInput): Promise<QuantizeReport> {
-  const { name, original, options, analyzer, table, plan, bytes, allocations, evaluation, format } = input;
+  const { name, original, budget, analyzer, table, plan, bytes, allocations, evaluation } = input;
   const { calibrated } = analyzer;
   return {
     kappa: VERSION,
@@ -30,10 +28,10 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     output: {
       bytes: bytes.length,
       ratio: original / bytes.length,
-      format,
+      format: analyzer.format.name,
       opset: input.quantized.model.opsets.get('') ?? 0,
     },
-    budget: { averageBits: options.bits ?? null, bytes: options.budgetBytes ?? null },
+    budget,
     averageBits: plan.averageBits,
     widths: analyzer.widths,
     metric: table.metric,

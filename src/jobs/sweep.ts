@@ -1,39 +1,25 @@
-import { HARDWARE_WIDTHS } from '../allocate/problem.ts';
-import type { Granularity } from '../allocate/types.ts';
-import { CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
 import type { RoundingSettings } from '../curvature/candidates.ts';
-import type { LossName } from '../curvature/damage.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
-import { cancellable, type Progress } from '../progress.ts';
+import { cancellable } from '../progress.ts';
 import type { SweepPoint, SweepReport } from '../report/types.ts';
 import { VERSION } from '../version.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
+import { analyzerFor, type MeasuringOptions } from './options.ts';
 import { type Allocation, Search, type SearchOptions } from './search.ts';
 
-export interface SweepOptions extends SearchOptions {
-  readonly name?: string | undefined;
+export interface SweepOptions extends MeasuringOptions, SearchOptions {
   readonly calibration: Dataset;
   /** Held-out data every written file is run on. */
   readonly evaluation: Dataset;
   /** Budgets in average bits a weight, scales counted; brought into the range the widths allow. */
   readonly bits: readonly number[];
-  readonly widths?: readonly number[] | 'hardware' | undefined;
-  readonly metric?: string | undefined;
-  readonly granularity?: Granularity | undefined;
-  readonly format?: string | undefined;
-  readonly loss?: LossName | undefined;
-  readonly samples?: number | undefined;
   /** Most held-out samples. */
   readonly evaluationSamples?: number | undefined;
-  readonly batch?: number | undefined;
-  readonly seed?: number | undefined;
-  readonly progress?: Progress | undefined;
-  readonly signal?: AbortSignal | undefined;
 }
 
 /** One scale a tensor, the largest weight at the end of the range, nearest code: uniform as the seed document has it. */
@@ -56,15 +42,8 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
   if (options.bits.length === 0) throw new UsageError('--bits: expected at least one budget');
   const progress = cancellable(options);
   const model = readModel(bytes, name);
-  const widths = options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths;
-  const common = { ...options, widths, progress };
-  const rounding = { granularity: options.granularity ?? DEFAULT_ROUNDING.granularity };
-  const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, { ...common, rounding });
-  const document = new CurvatureQuantizationAnalyzer(model, wasm, {
-    ...common,
-    metric: 'spectral',
-    rounding: DOCUMENT_ROUNDING,
-  });
+  const analyzer = analyzerFor(model, wasm, options);
+  const document = analyzerFor(model, wasm, options, { metric: 'spectral', rounding: DOCUMENT_ROUNDING });
   try {
     await analyzer.calibrate(options.calibration);
     await analyzer.computeCurvature();

@@ -81,8 +81,8 @@ test('elementwise functions: both constants are the extrema of the derivatives',
     const bend = (x: number): number => (clear(x, h2) ? Math.abs(f(x + h2) - 2 * f(x) + f(x - h2)) / (h2 * h2) : 0);
     // Where an extremum is approached at a kink, only to within the step.
     const [loose1, loose2] = kinks.length > 0 ? [1e-4, 8e-3] : [1e-8, 3e-6];
-    near(maximum(slope, -12, 12), c.lipschitz, loose1, `${op} Lipschitz`);
-    near(maximum(bend, -12, 12), c.secondDerivative, loose2, `${op} second derivative`);
+    near(maximum(slope, -40, 40), c.lipschitz, loose1, `${op} Lipschitz`);
+    near(maximum(bend, -40, 40), c.secondDerivative, loose2, `${op} second derivative`);
     assert.equal(c.perInput, [c.lipschitz]);
   }
 });
@@ -499,16 +499,16 @@ test('MaxPool: sqrt of the most windows an element lies in, never exceeded and r
   ] as const) {
     const c = of('MaxPool', { attributes: { kernel_shape: [...k], strides: [...s] } });
     near(c.lipschitz, want, 1e-15, `${k} / ${s}`);
-    const f = pool(7, 7, k, s, [0, 0, 0, 0], false, false);
+    const f = pool(11, 5, k, s, [0, 0, 0, 0], false, false);
     let most = 0;
     for (let trial = 0; trial < 200; trial++) {
-      const x = Array.from({ length: 49 }, () => next());
+      const x = Array.from({ length: 55 }, () => next());
       const y = trial % 2 ? x.map(() => next()) : x.map((v) => v + 0.1 * (next() - 0.5));
       most = Math.max(most, norm(added(f(x), f(y), -1)) / norm(added(x, y, -1)));
     }
     assert.ok(most <= c.lipschitz * (1 + 1e-12));
     const reached = Math.max(
-      ...Array.from({ length: 49 }, (_, i) => norm(f(Array.from({ length: 49 }, (_, j) => (i === j ? 1 : 0))))),
+      ...Array.from({ length: 55 }, (_, i) => norm(f(Array.from({ length: 55 }, (_, j) => (i === j ? 1 : 0))))),
     );
     near(reached, want, 1e-12, 'one element alone');
   }

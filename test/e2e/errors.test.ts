@@ -132,16 +132,16 @@ test('an operator nobody runs: named, exit code 4; inspect still says what is th
 test('data that does not fit', async ({ place }) => {
   const x = samples(8).get('x')!;
   const bad: [string, Uint8Array | string, RegExp][] = [
-    ['name', npz([['image', x]]), /no array for the model's input "x" .*there are: "image"/],
+    ['name', npz([['image', x]]), /no array for the model's input ['"]x['"] .*there are: ['"]image['"]/],
     [
       'shape',
       npz([['x', tensor('float', [4, 48], x.data)]]),
-      /"x" is \[4, ?48\], expected .*axis 1 must be 24, found 48/,
+      /['"]x['"] is \[4, ?48\], expected .*axis 1 must be 24, found 48/,
     ],
     [
       'type',
       npz([['x', tensor('double', x.dims, Float64Array.from(x.data as Float32Array))]]),
-      /"x" is double .*expected float .*astype/,
+      /['"]x['"] is double .*expected float .*astype/,
     ],
     [
       'nan',
@@ -155,7 +155,7 @@ test('data that does not fit', async ({ place }) => {
           ),
         ],
       ]),
-      /"x" holds NaN in sample 1 \(element 6 of it\)/,
+      /['"]x['"] holds NaN in sample 1 \(element 6 of it\)/,
     ],
     ['none', npz([['x', tensor('float', [0, 24], new Float32Array(0))]]), /no samples/],
     [
@@ -179,11 +179,11 @@ test('data that does not fit', async ({ place }) => {
       message,
     );
   }
-  await fails(place, ['quantize', 'net.onnx', ...job, '--eval', 'nan.npz'], 3, /"x" holds NaN/);
+  await fails(place, ['quantize', 'net.onnx', ...job, '--eval', 'nan.npz'], 3, /['"]x['"] holds NaN/);
   await fails(place, ['analyze', 'net.onnx', '--calib', 'shape.npz'], 3, /axis 1 must be 24/);
-  await fails(place, ['eval', 'net.onnx', '--eval', 'nan.npz'], 3, /"x" holds NaN/);
-  await fails(place, ['compare', 'net.onnx', 'net.onnx', '--calib', 'type.npz'], 3, /"x" is double/);
-  await fails(place, ['run', 'net.onnx', '--inputs', 'shape.npz', '-o', 'out.npz'], 3, /"x".*\[N, ?24\]/);
+  await fails(place, ['eval', 'net.onnx', '--eval', 'nan.npz'], 3, /['"]x['"] holds NaN/);
+  await fails(place, ['compare', 'net.onnx', 'net.onnx', '--calib', 'type.npz'], 3, /['"]x['"] is double/);
+  await fails(place, ['run', 'net.onnx', '--inputs', 'shape.npz', '-o', 'out.npz'], 3, /['"]x['"].*\[N, ?24\]/);
   await fails(
     place,
     ['quantize', 'net.onnx', '--bits', '4.5', '--calib', 'missing.npz', '-o', 'out.onnx'],
@@ -247,6 +247,14 @@ test('outputs in the way', async ({ place }) => {
     2,
     /cache 'there\.onnx': is no cache of Kappa's/,
   );
+});
+
+test('the demonstration without its models, or with its outputs in the way', async ({ place }) => {
+  await fails(place, ['demo', 'mnist', '--models', '.'], 3, /model 'mnist-mlp\.onnx': no such file/);
+  await fails(place, ['demo', 'mnist', '--seeds', '4'], 2, /--seeds: expected a whole number from 1 to 3/);
+  await fails(place, ['demo', 'mnist', '-o', 'net.onnx'], 2, /--output 'net\.onnx': expected a folder/);
+  place.write('mnist-mlp-guided-6b.onnx', 'precious');
+  await fails(place, ['demo', 'mnist', '-o', '.'], 2, /'mnist-mlp-guided-6b\.onnx': exists already/);
 });
 
 test('plans that are none', async ({ place }) => {

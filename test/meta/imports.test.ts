@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { filesUnder, importsOf, read } from './sources.ts';
 
 interface Room {
-  /** Rooms it may import values from. `base` is src/errors.ts and src/tensor.ts, open to all. */
+  /** Rooms it may import values from. `base` are the top-level files open to all. */
   readonly values: readonly string[];
   /** Rooms it may import types from as well. */
   readonly types?: readonly string[];
@@ -47,23 +47,27 @@ const TABLE: Readonly<Record<string, Room>> = {
     types: ['onnx', 'data', 'calibrate', 'allocate', 'quantize'],
   },
   report: { values: [], types: ROOMS, packages: ['cli-table3'] },
-  pipeline: { values: ROOMS },
-  index: { values: [...ROOMS, 'pipeline'] },
-  node: { values: [...ROOMS, 'pipeline', 'index'], packages: ['node:'] },
+  analyzer: { values: ROOMS },
+  jobs: { values: [...ROOMS, 'analyzer'] },
+  index: { values: [...ROOMS, 'analyzer', 'jobs'] },
+  node: { values: [...ROOMS, 'jobs', 'index'], packages: ['node:'] },
   browser: { values: ['index', 'wasm'] },
   edge: { values: ['index', 'wasm'] },
   cli: {
     values: ['node', 'report'],
-    types: [...ROOMS, 'pipeline', 'index'],
+    types: [...ROOMS, 'jobs', 'index'],
     packages: ['node:', 'commander', 'cli-progress', 'picocolors'],
   },
 };
+
+/** Top-level files every room may import. */
+const BASE = ['errors', 'tensor', 'progress', 'version'];
 
 function roomOf(path: string): string {
   const [, first, ...rest] = path.split('/');
   if (rest.length > 0) return first!;
   const name = first!.replace(/\.ts$/, '');
-  return name === 'errors' || name === 'tensor' ? 'base' : name;
+  return BASE.includes(name) ? 'base' : name;
 }
 
 /** @returns why a file in src/ may not import that, or undefined */

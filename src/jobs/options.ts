@@ -1,0 +1,64 @@
+import { HARDWARE_WIDTHS } from '../allocate/problem.ts';
+import type { Granularity } from '../allocate/types.ts';
+import { type AnalyzerOptions, CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
+import type { LossName } from '../curvature/damage.ts';
+import { UsageError } from '../errors.ts';
+import type { Model } from '../onnx/model.ts';
+import { cancellable, type Progress } from '../progress.ts';
+import { FORMATS } from '../quantize/formats.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+
+/** What every job that measures a model may be told. */
+export interface MeasuringOptions {
+  /** What errors and the report call the model. */
+  readonly name?: string | undefined;
+  /** Widths to choose from: 2..8 and 16, or `hardware` for 4, 8 and 16. */
+  readonly widths?: readonly number[] | 'hardware' | undefined;
+  readonly metric?: string | undefined;
+  readonly loss?: LossName | undefined;
+  readonly granularity?: Granularity | undefined;
+  /** Output format whose bytes are counted and, where the job writes, whose files are written. */
+  readonly format?: string | undefined;
+  /** Most calibration samples used. */
+  readonly samples?: number | undefined;
+  /** Samples run at once. */
+  readonly batch?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly progress?: Progress | undefined;
+  /** Ends the job with its reason once aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Widths chosen from unless told, where the format has them all. */
+const DEFAULT_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
+
+/**
+ * An analyzer as the options ask for it.
+ * @param special what this job wants otherwise
+ * @throws UsageError for a format or width there is not
+ */
+export function analyzerFor(
+  model: Model,
+  wasm: Wasm,
+  options: MeasuringOptions & Pick<AnalyzerOptions, 'targetAccuracy'>,
+  special: Partial<AnalyzerOptions> = {},
+): CurvatureQuantizationAnalyzer {
+  const format = special.format ?? options.format ?? 'dense';
+  return new CurvatureQuantizationAnalyzer(model, wasm, {
+    ...options,
+    widths: formatWidths(format, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
+    rounding: { granularity: options.granularity ?? DEFAULT_ROUNDING.granularity },
+    progress: cancellable(options),
+    format,
+    ...special,
+  });
+}
+
+/** Widths a format can hold. @throws UsageError where one asked for is not among them */
+function formatWidths(format: string, widths: readonly number[] | undefined): readonly number[] | undefined {
+  const can = FORMATS[format]?.widths;
+  const wrong = can && widths?.find((b) => !can.includes(b));
+  if (wrong !== undefined)
+    throw new UsageError(`--format ${format}: expected widths among ${can!.join(', ')}, found ${wrong}`);
+  return widths ?? (can && DEFAULT_WIDTHS.every((b) => can.includes(b)) ? DEFAULT_WIDTHS : can);
+}

@@ -1,0 +1,84 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { DataError } from '../../src/errors.ts';
+import { runModel } from '../../src/jobs/run.ts';
+import { readModel } from '../../src/onnx/index.ts';
+import { type Tensor, tensor } from '../../src/tensor.ts';
+import { loadWasm } from '../helpers.ts';
+import { graph, len, model, node, valueInfo } from '../onnx/build.ts';
+
+const wasm = await loadWasm();
+const relu = readModel(model());
+
+const floats = (dims: number[], values: number[]): Tensor => tensor('float', dims, Float32Array.from(values));
+
+async function refused(promise: Promise<unknown>, message: RegExp): Promise<void> {
+  try {
+    await promise;
+  } catch (error) {
+    assert.instance(error, DataError);
+    assert.match((error as Error).message, message);
+    return;
+  }
+  assert.unreachable(`expected ${message}`);
+}
+
+test('as it is: labels that are no input are passed over, other arrays are not', async () => {
+  const x = floats([3, 2], [-1, 2, -3, 4, 5, -6]);
+  const labels = tensor('int64', [3], new BigInt64Array(3));
+  const made = await runModel(
+    wasm,
+    relu,
+    new Map([
+      ['x', x],
+      ['labels', labels],
+    ]),
+  );
+  assert.equal([...made.keys()], ['y']);
+  assert.equal(made.get('y')!.dims, [3, 2]);
+  assert.equal([...(made.get('y')!.data as Float32Array)], [0, 2, 0, 4, 5, 0]);
+  await refused(
+    runModel(
+      wasm,
+      relu,
+      new Map([
+        ['x', x],
+        ['other', x],
+      ]),
+    ),
+    /other/,
+  );
+  await refused(runModel(wasm, relu, new Map()), /x/);
+});
+
+test('in pieces: the same as at once, whatever the size of the last', async () => {
+  const x = floats([5, 2], [-1, 2, -3, 4, 5, -6, 7, 8, -9, 10]);
+  const whole = await runModel(wasm, relu, new Map([['x', x]]));
+  for (const batch of [1, 2, 5, 9]) assert.equal(await runModel(wasm, relu, new Map([['x', x]]), { batch }), whole);
+});
+
+test('pieces need inputs and outputs whose first axis counts the samples', async () => {
+  const empty = floats([0, 2], []);
+  await refused(runModel(wasm, relu, new Map([['x', empty]]), { batch: 2 }), /first axes count the same samples/);
+  // y = Flatten(x) at axis 0: one row, whatever the samples
+  const flat = readModel(
+    model(
+      graph(
+        len(1, node('Flatten', ['x'], ['z'], len(5, Uint8Array.of(10, 4, 97, 120, 105, 115, 24, 0, 160, 1, 2)))),
+        len(12, valueInfo('z', 1, [1, 'M'])),
+      ),
+    ),
+  );
+  const x = floats([4, 2], [1, 2, 3, 4, 5, 6, 7, 8]);
+  await refused(runModel(wasm, flat, new Map([['x', x]]), { batch: 2 }), /output 'z' is \[1,4\] for 2 samples/);
+  assert.equal((await runModel(wasm, flat, new Map([['x', x]]))).get('z')!.dims, [1, 8]);
+  for (const batch of [0, 1.5, Number.NaN]) {
+    let thrown: unknown;
+    await runModel(wasm, relu, new Map([['x', x]]), { batch }).catch((error: unknown) => {
+      thrown = error;
+    });
+    assert.instance(thrown, RangeError);
+  }
+});
+
+test.run();
