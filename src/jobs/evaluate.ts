@@ -1,30 +1,26 @@
 import { chooseLosses, type LossName } from '../curvature/damage.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { ModelError } from '../errors.ts';
+import { DataError, ModelError } from '../errors.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
-import type { Progress } from '../progress.ts';
-import type { EvaluationReport, Guarantee } from '../report/types.ts';
-import { clopperPearson, empiricalBernstein } from '../verify/certificates.ts';
-import { type Observed, observe } from '../verify/evaluate.ts';
-import type { Tensor } from '../tensor.ts';
+import { cancellable, type Progress } from '../progress.ts';
+import type { EvaluationReport } from '../report/types.ts';
+import { sizeOf, type Tensor } from '../tensor.ts';
+import { QuantizationValidator, type ValidationReport } from '../verify/validator.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 export interface EvaluateOptions {
   readonly loss?: LossName | undefined;
+  /** Samples run at once. Default 32. */
   readonly batch?: number | undefined;
   /** Most samples to run. */
   readonly samples?: number | undefined;
   readonly progress?: Progress | undefined;
-  /** Outputs of the reference, kept between runs over the same data in the same batches. */
+  readonly signal?: AbortSignal | undefined;
+  /** The reference's output of every batch: filled by the first run, reused by later ones over the same data and batches. */
   readonly known?: Map<number, Tensor> | undefined;
 }
-
-/** Chance that a bound on held-out data is wrong. */
-const CONFIDENCE = 0.95;
-/** KL is cut here, in nats a prediction, before it is bounded: fixed before any data is seen. */
-const KL_CAP = 1;
 
 /**
  * Runs a model on labelled data; against a reference model where there is one: KL, flips, relative error, confidence bounds.
@@ -37,85 +33,93 @@ export async function evaluateModels(
   dataset: Dataset,
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
+  const progress = cancellable(options);
   const session = new Session(model, wasm);
   const other = reference && new Session(reference, wasm);
   try {
     checkDataset(dataset, session.inputs);
     if (other) checkDataset(dataset, other.inputs);
-    const losses = chooseLosses(model, dataset.columns?.has('labels') ?? false, options.loss ?? 'auto');
-    const loss = losses[0]!;
+    const loss = chooseLosses(model, dataset.columns?.has('labels') ?? false, options.loss ?? 'auto')[0]!;
     if (other && !other.outputs.some((o) => o.name === loss.output))
       throw new ModelError(
         `reference: expected an output '${loss.output}', found ${other.outputs.map((o) => `'${o.name}'`).join(', ')}`,
       );
-    const observed = await observe(wasm, session, other, dataset, loss, {
-      batch: options.batch ?? 32,
-      samples: options.samples,
-      known: options.known,
-      progress: (done, total) => options.progress?.('evaluating', done, total),
-    });
-    return summarize(observed, loss.loss === 'kl');
+    const kind = loss.loss !== 'kl' ? 'values' : loss.probabilities ? 'probabilities' : 'scores';
+    const validator = new QuantizationValidator({}, { kind });
+    const total = Math.min(dataset.count, options.samples ?? dataset.count);
+    let done = 0;
+    let index = 0;
+    for await (const batch of dataset.batches(options.batch ?? 32, { limit: total })) {
+      const own = session.run(batch.feeds)[loss.output]!;
+      // Without a reference the model stands beside itself: its own accuracy and cross-entropy are what is asked for.
+      const expected = options.known?.get(index) ?? (other ? other.run(batch.feeds)[loss.output]! : own);
+      if (other) options.known?.set(index, expected);
+      addBatch(validator, loss.output, own, expected, batch.count, kind === 'values' ? undefined : batch.labels);
+      index++;
+      done += batch.count;
+      progress('evaluating', done, total);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return summarize(validator.report(), reference !== null);
   } finally {
     session.dispose();
     other?.dispose();
   }
 }
 
-function summarize(o: Observed, distribution: boolean): EvaluationReport {
-  const share = (n: number) => (o.labelled > 0 ? n / o.labelled : null);
-  const r = o.reference;
-  const mean = (v: readonly number[]) => (v.length === 0 ? null : v.reduce((a, b) => a + b, 0) / v.length);
-  return {
-    samples: o.samples,
-    predictions: o.predictions,
-    accuracy: share(o.right),
-    crossEntropy: share(o.nll),
-    reference: r && {
-      accuracy: share(r.right),
-      crossEntropy: share(r.nll),
-      kl: distribution ? mean(r.kl) : null,
-      relativeSquaredError: r.squaredNorm > 0 ? r.squaredError / r.squaredNorm : 0,
-      maxError: r.maxError,
-      flips: distribution ? mean(r.flips) : null,
-      guarantees: distribution ? guarantees(o, r) : [],
-    },
-  };
+function addBatch(
+  validator: QuantizationValidator,
+  output: string,
+  own: Tensor,
+  expected: Tensor,
+  samples: number,
+  labels: Tensor | undefined,
+): void {
+  if (own.dims.join() !== expected.dims.join())
+    throw new DataError(`output ${output}: the model's is [${own.dims}], the reference's [${expected.dims}]`);
+  const cols = Math.max(1, own.dims.at(-1) ?? 1);
+  const rows = sizeOf(own.dims) / cols;
+  validator.add({
+    reference: expected.data as Float32Array,
+    quantized: own.data as Float32Array,
+    cols,
+    rowsPerSample: rows % samples === 0 ? Math.max(1, rows / samples) : 1,
+    ...(labels && { labels: labelsFor(labels, rows, cols) }),
+  });
 }
 
-/** Samples, not predictions, are independent: a sequence counts once. */
-function guarantees(o: Observed, r: NonNullable<Observed['reference']>): Guarantee[] {
-  const samples = o.samples;
-  const flipped = r.flips.filter((f) => f > 0).length;
-  const percent = `${Math.round(100 * CONFIDENCE)} %`;
-  const each = o.predictions > o.samples ? 'a sample (a sequence counts once)' : 'a sample';
-  return [
-    {
-      label: 'proved',
-      statement: `with ${percent} confidence, the chance that the top choice changes anywhere in ${each} of the same kind is at most this (Clopper-Pearson, held-out data)`,
-      value: clopperPearson(flipped, samples, CONFIDENCE).upper,
-      samples,
-    },
-    {
-      label: 'proved',
-      statement: `with ${percent} confidence, the expected min(KL, ${KL_CAP}) of ${each} of the same kind is at most this (empirical Bernstein, held-out data)`,
-      value: empiricalBernstein(
-        r.kl.map((v) => Math.max(0, v)),
-        KL_CAP,
-        CONFIDENCE,
-      ).upper,
-      samples,
-    },
-    {
-      label: 'proved',
-      statement: 'share of these predictions whose top choice is certified unchanged by its margin',
-      value: r.certified / Math.max(1, o.predictions),
-      samples,
-    },
-    {
-      label: 'proved',
-      statement: 'largest KL that any of these predictions can have by its score differences, (max d - min d)^2 / 8',
-      value: r.klBound,
-      samples,
-    },
-  ];
+/** Labels as 32-bit integers, one a row. @throws DataError where there are not as many as rows, or one is no class */
+function labelsFor(labels: Tensor, rows: number, classes: number): Int32Array {
+  if (labels.data.length !== rows)
+    throw new DataError(
+      `labels [${labels.dims}]: expected ${rows}, one for each prediction, found ${labels.data.length}`,
+    );
+  return Int32Array.from(labels.data as unknown as ArrayLike<number | bigint>, (v) => {
+    const label = Number(v);
+    if (label >= classes) throw new DataError(`label ${label}: expected a class below ${classes}`);
+    return label < 0 ? -1 : label;
+  });
+}
+
+function summarize(report: ValidationReport, referenced: boolean): EvaluationReport {
+  const value = (name: string) => report.figures.find((f) => f.name === name)?.value ?? null;
+  return {
+    samples: report.samples,
+    predictions: report.predictions,
+    accuracy: value('accuracy'),
+    crossEntropy: value('crossEntropy'),
+    reference: referenced
+      ? {
+          accuracy: value('referenceAccuracy'),
+          crossEntropy: value('referenceCrossEntropy'),
+          kl: value('kl'),
+          relativeSquaredError: value('relativeSquaredError') ?? 0,
+          maxError: value('maxError') ?? 0,
+          flips: value('flips'),
+          guarantees: report.figures
+            .filter((f) => f.label === 'proved')
+            .map(({ label, statement, value, samples }) => ({ label, statement, value, samples })),
+        }
+      : null,
+  };
 }

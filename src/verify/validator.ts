@@ -257,15 +257,20 @@ export class QuantizationValidator {
 
   private accuracies(): Figure[] {
     if (this.labelled === 0) return [];
-    const { labelled, right } = this;
-    const figure = (name: string, events: number): Figure => ({
+    const { labelled, right, nll } = this;
+    const figure = (name: string, sum: number, statement: string): Figure => ({
       name,
-      value: events / labelled,
+      value: sum / labelled,
       label: 'measured',
       samples: labelled,
-      statement: `share of right predictions, ${name === 'accuracy' ? 'quantized' : 'reference'} model`,
+      statement,
     });
-    return [figure('referenceAccuracy', right.reference), figure('accuracy', right.quantized)];
+    return [
+      figure('referenceAccuracy', right.reference, 'share of right predictions, reference model'),
+      figure('accuracy', right.quantized, 'share of right predictions, quantized model'),
+      figure('referenceCrossEntropy', nll.reference, 'mean -log p(label) in nats, reference model'),
+      figure('crossEntropy', nll.quantized, 'mean -log p(label) in nats, quantized model'),
+    ];
   }
 
   private guarantees(): Figure[] {

@@ -83,3 +83,14 @@ export function bestError(values: readonly number[], count: number): number {
   }
   return hi;
 }
+
+/**
+ * How far the best error on a sample may lie below the best on the segment: half the widest gap between neighbouring values,
+ * which a continuous function fills.
+ */
+export function sampleSlack(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  let gap = 0;
+  for (let i = 1; i < sorted.length; i++) gap = Math.max(gap, sorted[i]! - sorted[i - 1]!);
+  return gap / 2;
+}
