@@ -8,19 +8,22 @@ import { JointMeasurement } from './curvature/joint.ts';
 import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
 import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
-import { checkDataset } from './data/check.ts';
+import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { UsageError } from './errors.ts';
 import { foldBatchNormalization } from './graph/fold.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import { Session } from './graph/session.ts';
+import { convWindow, type Window } from './graph/window.ts';
 import type { Model } from './onnx/model.ts';
 import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
 import type { WeightFormat } from './quantize/format.ts';
+import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sizeOf } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
+import { sigmaMax } from './wasm/sigma-max.ts';
 import type { Wasm } from './wasm/wasm.ts';
 
 export interface AnalyzerOptions {
@@ -109,7 +112,8 @@ export class CurvatureQuantizationAnalyzer {
     if (!(this.targetAccuracy > 0))
       throw new RangeError(`targetAccuracy: expected a number above 0, got ${options.targetAccuracy}`);
     this.widths = widthsOf(options);
-    const format = FORMATS[options.format ?? 'dense'];
+    const named = options.format ?? 'dense';
+    const format = Object.hasOwn(FORMATS, named) ? FORMATS[named] : undefined;
     if (!format) throw new UsageError(`format ${options.format}: expected one of ${Object.keys(FORMATS).join(', ')}`);
     this.format = format;
     const rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
@@ -119,7 +123,7 @@ export class CurvatureQuantizationAnalyzer {
       scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
     };
     this.model = foldBatchNormalization(model);
-    const { layers, left } = findLayers(this.model);
+    const { layers, left } = withoutNonFinite(this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;
     this.session = new Session(this.model, wasm);
@@ -139,23 +143,22 @@ export class CurvatureQuantizationAnalyzer {
   /**
    * Runs the model over the data in batches, keeping running statistics of every value and the Gram matrix of every layer's input.
    * @param batches most batches to run; all of the data where absent
-   * @throws DataError where the data does not fit the model
+   * @throws DataError where the data does not fit the model, RangeError for a count of batches that is none
    */
   async calibrate(dataset: Dataset, batches?: number): Promise<Calibration> {
+    if (batches !== undefined && !(Number.isSafeInteger(batches) && batches >= 1))
+      throw new RangeError(`batches: expected a whole number >= 1, got ${batches}`);
     checkDataset(dataset, this.session.inputs);
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
     const { batch, predictions } = await this.measureOne(dataset, losses[0]!.output);
-    const limit = Math.min(
-      this.options.samples ?? dataset.count,
-      (batches ?? Number.POSITIVE_INFINITY) * batch,
-      dataset.count,
-    );
+    const fit = (wanted: number) => batchesFor(dataset, this.session.inputs, batch, wanted).samples;
+    const limit = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
     const calibration = await calibrate(this.wasm, this.session, this.layers, dataset, {
       batch,
       samples: limit,
       progress: (done, total) => this.progress('calibrating', done, total),
     });
-    const samples = Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions)));
+    const samples = fit(Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions))));
     this.calibration = calibration;
     this.data = { dataset, calibration, losses, samples, batch };
     this.candidates = this.makeCandidates();
@@ -201,11 +204,22 @@ export class CurvatureQuantizationAnalyzer {
     return this.costs;
   }
 
-  /** Takes a cost table measured before, so that `costTable` need not run. @throws UsageError where it is about other layers */
+  /**
+   * Takes a cost table measured before, so that `costTable` need not run.
+   * @throws UsageError where it is about other layers, or counts other bytes than this format and granularity take
+   */
   useCostTable(table: CostTable): void {
     const mine = this.layers.map((l) => `${l.weight}:${l.params}`).join();
     if (table.version !== 1 || table.layers.map((l) => `${l.weight}:${l.params}`).join() !== mine)
       throw new UsageError('cost table: expected one of this model, found one with other layers');
+    for (const [i, layer] of this.layers.entries())
+      for (const { bits, bytes } of table.layers[i]!.choices) {
+        const own = bits === 32 ? 4 * layer.params : this.candidates.bytes(layer, bits);
+        if (bytes !== own)
+          throw new UsageError(
+            `cost table, layer '${layer.name}' at ${bits} bits: expected ${own} bytes as format ${this.format.name} writes it, found ${bytes}`,
+          );
+      }
     this.costs = table;
   }
 
@@ -247,8 +261,33 @@ export class CurvatureQuantizationAnalyzer {
     return this.layers.map((layer) => {
       const spectrum = this.spectra.get(layer.weight);
       if (!spectrum) throw new RangeError('call computeCurvature() before precision requirements are asked for');
-      return new PrecisionRequirement(layer.name, spectrum.sigmaMax, this.inputNorm(layer), this.targetAccuracy);
+      const alpha = scaleOf(layer);
+      return new PrecisionRequirement(
+        layer.name,
+        spectrum.sigmaMax * alpha,
+        this.inputNorm(layer),
+        this.targetAccuracy,
+        (spectrum.exact ? spectrum.sigmaMax : this.leastNorm(layer)) * alpha,
+      );
     });
+  }
+
+  /**
+   * A lower bound on the norm of a convolution: the norm of its kernel as a matrix, which is what it does to inputs that are
+   * zero outside one window. 0 where no window lies inside the calibrated inputs as a whole.
+   */
+  private leastNorm(layer: Layer): number {
+    const input = this.calibration?.shapes.get(layer.input);
+    const node = layer.nodes[0]!;
+    if (node.opType !== 'Conv' || !input || !holdsWindow(convWindow(node, layer.dims, [1, ...input]))) return 0;
+    const rows = this.candidates.float(layer);
+    const each = rows.length / layer.groups;
+    let least = 0;
+    for (let g = 0; g < layer.groups; g++) {
+      const kernel = Float64Array.from(rows.subarray(g * each, (g + 1) * each));
+      least = Math.max(least, sigmaMax(this.wasm, kernel, layer.rows / layer.groups, layer.cols));
+    }
+    return least;
   }
 
   /** Theorem 3.4: a bound on the l2 error of one sample's output, and every layer's share of it. */
@@ -263,6 +302,13 @@ export class CurvatureQuantizationAnalyzer {
     return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.bits])));
   }
 
+  /** Damage of weights as they were written, measured on the calibration data. @throws RangeError before `calibrate` */
+  async measureWritten(quantized: QuantizedModel): Promise<number> {
+    if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
+    const written = quantized.layers.filter((l) => l.bits !== 32);
+    return this.joint.measure(new Map(written.map((l) => [l.weight, l.values])));
+  }
+
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */
   get grams(): Map<string, { gram: Float32Array; groups: number }> {
     const grams = new Map<string, { gram: Float32Array; groups: number }>();
@@ -273,9 +319,13 @@ export class CurvatureQuantizationAnalyzer {
     return grams;
   }
 
-  /** Largest l2 norm of an input row of the layer on the calibration data; null where it was not seen. */
+  /**
+   * Largest l2 norm of one input of the layer's operator on the calibration data: a row of what a matrix multiplies, a whole
+   * sample of what a convolution runs over; null where it was not seen.
+   */
   inputNorm(layer: Layer): number | null {
-    return this.calibration?.values.get(layer.input)?.maxRowNorm ?? null;
+    const statistics = this.calibration?.values.get(layer.input);
+    return (layer.opType.startsWith('Conv') ? statistics?.maxSampleNorm : statistics?.maxRowNorm) ?? null;
   }
 
   dispose(): void {
@@ -298,19 +348,52 @@ export class CurvatureQuantizationAnalyzer {
     return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration);
   }
 
-  /** Runs one sample to learn how many predictions it holds and how large a batch may be. */
+  /** Runs one sample, or as few as the model takes, to learn how many predictions it holds and how large a batch may be. */
   private async measureOne(dataset: Dataset, output: string): Promise<{ batch: number; predictions: number }> {
-    for await (const one of dataset.batches(1, { limit: 1 })) {
+    const { batch: least } = batchesFor(dataset, this.session.inputs, 1);
+    for await (const one of dataset.batches(least, { limit: least })) {
       let bytes = 0;
       const observe = (_: unknown, __: unknown, outputs: readonly { dims: readonly number[] }[]) => {
         for (const t of outputs) bytes += 4 * sizeOf(t.dims);
       };
       const dims = this.session.run(one.feeds, { observe })[output]!.dims;
-      const batch = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
-      return { batch: this.options.batch ?? batch, predictions: Math.max(1, sizeOf(dims.slice(0, -1))) };
+      const room = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
+      const { batch } = batchesFor(dataset, this.session.inputs, this.options.batch ?? room);
+      return { batch, predictions: Math.max(1, Math.floor(sizeOf(dims.slice(0, -1)) / least)) };
     }
     return { batch: 1, predictions: 1 };
   }
+}
+
+/** A weight that holds NaN or infinity has no grid: it stays as it is. */
+function withoutNonFinite(
+  model: Model,
+  { layers, left }: ReturnType<typeof findLayers>,
+): ReturnType<typeof findLayers> {
+  const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
+  const bad = layers.flatMap(({ weight }) => {
+    const value = (initializers.get(weight)!.tensor().data as Float32Array).find((v) => !Number.isFinite(v));
+    return value === undefined ? [] : [{ weight, reason: `holds ${value}: only finite weights are quantized` }];
+  });
+  return { layers: layers.filter((l) => !bad.some((b) => b.weight === l.weight)), left: [...left, ...bad] };
+}
+
+/** |alpha| of a Gemm, 1 elsewhere. */
+function scaleOf(layer: Layer): number {
+  const alpha = layer.opType === 'Gemm' ? layer.nodes[0]!.attributes.get('alpha') : undefined;
+  return alpha?.type === 'float' ? Math.abs(alpha.value) : 1;
+}
+
+/** Whether one window at least touches no padding. */
+function holdsWindow({ input, kernel, strides, dilations, pads, output }: Window): boolean {
+  return [0, 1].every((axis) => {
+    const reach = (kernel[axis]! - 1) * dilations[axis]!;
+    for (let o = 0; o < output[axis]!; o++) {
+      const at = o * strides[axis]! - pads[axis]!;
+      if (at >= 0 && at + reach < input[axis]!) return true;
+    }
+    return false;
+  });
 }
 
 function widthsOf(options: AnalyzerOptions): readonly number[] {

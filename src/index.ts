@@ -31,6 +31,16 @@ export {
   type QuantizerOptions,
 } from './quantize/quantizer.ts';
 
+export type { ErrorEstimate, LayerError } from './verify/estimate.ts';
+export { PrecisionRequirement } from './verify/requirement.ts';
+export {
+  QuantizationValidator,
+  type Requirements,
+  type ValidationBatch,
+  type ValidationReport,
+  type ValidatorOptions,
+} from './verify/validator.ts';
+
 // What can be extended, and the names there are.
 export {
   type GeneralObjective,

@@ -24,7 +24,7 @@ export interface ProgressOptions {
 }
 
 const SILENT: Progress = { start() {}, update() {}, stop() {} };
-const LABEL_WIDTH = 28;
+const LABEL_WIDTH = 30;
 const MINIMUM_WIDTH = 60;
 
 /** A bar with a label, the share done and the time left, or silence. */

@@ -1,5 +1,5 @@
 import { KappaError, DataError, UsageError } from '../errors.ts';
-import type { Model } from '../onnx/model.ts';
+import type { Model, Node } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
@@ -23,20 +23,23 @@ const SCORES = /logit|prob|score|class/i;
 
 /**
  * Chooses the loss of every float output. `auto` takes KL where the data is labelled, where the output is a Softmax or
- * LogSoftmax, or where its name says that it holds scores; the report says which was taken.
+ * LogSoftmax, or where its name says that it holds scores; the report says which was taken. The class axis is the last one:
+ * an output that is normalised along another is compared by its squares.
  * @throws UsageError when `kl` is asked for and no output has a class axis
  */
 export function chooseLosses(model: Model, labelled: boolean, loss: LossName): OutputLoss[] {
-  const makers = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n.opType] as const)));
+  const makers = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
+  const opset = model.opsets.get('') ?? 0;
   const chosen: OutputLoss[] = [];
   for (const info of model.graph.outputs) {
     if (info.elemType !== 1) continue;
-    const maker = makers.get(info.name);
-    const last = info.dims?.at(-1);
-    const classes = (info.dims?.length ?? 2) >= 2 && last !== 1;
-    const likely = labelled || maker === 'Softmax' || maker === 'LogSoftmax' || SCORES.test(info.name);
+    const maker = makerOf(info.name, makers);
+    const normalised = maker?.opType === 'Softmax' || maker?.opType === 'LogSoftmax';
+    const rank = info.dims?.length ?? 2;
+    const classes = rank >= 2 && info.dims?.at(-1) !== 1 && !(normalised && !alongLast(maker!, rank, opset));
+    const likely = labelled || normalised || SCORES.test(info.name);
     const kl = loss === 'kl' ? classes : loss === 'auto' && classes && likely;
-    chosen.push({ output: info.name, loss: kl ? 'kl' : 'nse', probabilities: maker === 'Softmax' });
+    chosen.push({ output: info.name, loss: kl ? 'kl' : 'nse', probabilities: maker?.opType === 'Softmax' });
   }
   if (chosen.length === 0) throw new DataError('the model has no float output to compare');
   if (loss === 'kl' && !chosen.some((c) => c.loss === 'kl'))
@@ -44,6 +47,20 @@ export function chooseLosses(model: Model, labelled: boolean, loss: LossName): O
       `--loss kl: expected an output with a class axis, found ${chosen.map((c) => c.output).join(', ')}; use --loss mse`,
     );
   return chosen;
+}
+
+/** The node whose elements an output holds, through nodes that only pass them on. */
+function makerOf(output: string, makers: ReadonlyMap<string, Node>): Node | undefined {
+  let node = makers.get(output);
+  for (let steps = 0; node?.opType === 'Identity' && steps < makers.size; steps++) node = makers.get(node.inputs[0]!);
+  return node;
+}
+
+/** Whether a Softmax or LogSoftmax normalises along the last axis alone: before opset 13 along all from `axis` on. */
+function alongLast(node: Node, rank: number, opset: number): boolean {
+  const attribute = node.attributes.get('axis');
+  const axis = attribute?.type === 'int' ? attribute.value : opset < 13 ? 1 : -1;
+  return axis === -1 || axis === rank - 1;
 }
 
 /** Adds up damage over batches. */
@@ -76,7 +93,8 @@ export class DamageMeter {
   /** Mean damage so far, in 0..DAMAGE_CAP. */
   read(): number {
     let total = 0;
-    for (const { error, weight } of this.sums) total += weight === 0 ? 0 : error / weight;
+    // An error where the reference is zero throughout has no bound.
+    for (const { error, weight } of this.sums) total += error === 0 ? 0 : error / weight;
     const mean = total / this.sums.length;
     return Number.isFinite(mean) ? Math.min(DAMAGE_CAP, Math.max(0, mean)) : DAMAGE_CAP;
   }

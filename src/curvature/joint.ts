@@ -25,8 +25,14 @@ export class JointMeasurement {
     const key = this.context.layers.map((l) => widths.get(l.weight) ?? 32).join();
     const before = this.known.get(key);
     if (before !== undefined) return before;
+    const damage = await this.measure(weightsOf(this.context, widths));
+    this.known.set(key, damage);
+    return damage;
+  }
+
+  /** Damage with these weights in the place of the initializers. */
+  async measure(weights: ReadonlyMap<string, Tensor>): Promise<number> {
     const { session, wasm } = this.context;
-    const weights = weightsOf(this.context, widths);
     const meter = new DamageMeter(wasm, this.data.losses);
     const references = this.references ?? [];
     let i = 0;
@@ -38,9 +44,7 @@ export class JointMeasurement {
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     this.references = references;
-    const damage = meter.read();
-    this.known.set(key, damage);
-    return damage;
+    return meter.read();
   }
 }
 

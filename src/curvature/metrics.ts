@@ -155,7 +155,7 @@ function table(
       const { damage, measured } = price(bits);
       return {
         bits,
-        damage: Math.min(DAMAGE_CAP, Math.max(0, damage)),
+        damage: Number.isNaN(damage) ? DAMAGE_CAP : Math.min(DAMAGE_CAP, Math.max(0, damage)),
         bytes: context.candidates.bytes(layer, bits),
         measured,
       };

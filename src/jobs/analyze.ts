@@ -1,3 +1,4 @@
+import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { curvatureOf } from '../curvature/operators.ts';
 import type { Dataset } from '../data/dataset.ts';
@@ -31,7 +32,7 @@ export async function analyzeModel(
     if (options.calibration) await analyzer.calibrate(options.calibration);
     const curvatures = await analyzer.computeCurvature();
     const table = await analyzer.costTable();
-    const plan = planFor(analyzer);
+    const plan = planFor(analyzer, table.unit);
     const data = options.calibration !== undefined;
     const estimate = plan && data ? await analyzer.estimateTotalError(plan) : null;
     const measuredError = plan && data ? await analyzer.measure(plan) : null;
@@ -81,7 +82,8 @@ export async function analyzeModel(
 }
 
 /** The smallest plan that meets the target; none where the widest widths miss it or damage has no unit. */
-function planFor(analyzer: CurvatureQuantizationAnalyzer) {
+function planFor(analyzer: CurvatureQuantizationAnalyzer, unit: CostTable['unit']): Plan | null {
+  if (unit === 'proxy') return null;
   try {
     return analyzer.allocateByAccuracy();
   } catch (error) {
@@ -119,17 +121,23 @@ function guarantees(
 ): Guarantee[] {
   const samples = analyzer.calibrated?.samples ?? null;
   const list: Guarantee[] = [];
-  if (estimate) {
+  if (estimate && Number.isFinite(estimate.total)) {
     const range = estimate.conditional.length
       ? `; ${estimate.conditional.join(', ')} bounded on the calibrated range only`
       : '';
     list.push({
       label: estimate.label,
       statement: `l2 error of one sample's outputs at the recommended widths is at most this (Theorem 3.4, worst case${range})`,
-      value: finite(estimate.total),
+      value: estimate.total,
       samples,
     });
-  }
+  } else if (estimate)
+    list.push({
+      label: 'proxy',
+      statement: `no bound on the outputs' error is known: ${estimate.conditional.join(', ') || 'the products of norms overflow'}`,
+      value: null,
+      samples,
+    });
   if (measured !== null)
     list.push({
       label: 'measured',

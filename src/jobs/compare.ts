@@ -1,4 +1,4 @@
-import { checkDataset } from '../data/check.ts';
+import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
 import { foldBatchNormalization } from '../graph/fold.ts';
@@ -48,8 +48,8 @@ export async function compareModels(
     if (missing !== undefined) throw new ModelError(`compare: the second model has no output '${missing}'`);
     const sums = new Map<string, Sum>();
     let samples = 0;
-    const total = Math.min(dataset.count, options.samples ?? dataset.count);
-    for await (const batch of dataset.batches(options.batch ?? 16, { limit: total })) {
+    const { batch: size, samples: total } = batchesFor(dataset, first.inputs, options.batch ?? 16, options.samples);
+    for await (const batch of dataset.batches(size, { limit: total })) {
       const values = new Map<string, { data: Float32Array; opType: string; dims: readonly number[] }>();
       first.run(batch.feeds, {
         observe: (node, _, made) =>
@@ -101,16 +101,17 @@ function add(
     const d = y[i]! - x[i]!;
     sum.error += d * d;
     sum.norm += x[i]! * x[i]!;
-    if (Math.abs(d) > sum.maxError) sum.maxError = Math.abs(d);
+    if (!(Math.abs(d) <= sum.maxError)) sum.maxError = Number.isNaN(d) ? Number.MAX_VALUE : Math.abs(d);
   }
 }
 
 function figures({ maxError, error, norm }: Sum) {
-  const relativeSquaredError = error === 0 ? 0 : norm > 0 ? error / norm : null;
+  const ratio = error === 0 ? 0 : norm > 0 ? error / norm : Number.POSITIVE_INFINITY;
+  const relativeSquaredError = ratio <= Number.MAX_VALUE ? ratio : Number.MAX_VALUE;
   return {
-    maxError,
-    relativeSquaredError: relativeSquaredError ?? Number.MAX_VALUE,
-    /** Signal to quantization noise in dB; null where the two are equal. */
-    sqnr: relativeSquaredError ? -10 * Math.log10(relativeSquaredError) : null,
+    maxError: Math.min(maxError, Number.MAX_VALUE),
+    relativeSquaredError,
+    /** Signal to quantization noise in dB; null where the two are equal, or where there is no signal. */
+    sqnr: ratio > 0 && ratio <= Number.MAX_VALUE ? -10 * Math.log10(ratio) : null,
   };
 }

@@ -1,5 +1,5 @@
 import { chooseLosses, type LossName } from '../curvature/damage.ts';
-import { checkDataset } from '../data/check.ts';
+import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { DataError, ModelError } from '../errors.ts';
 import { Session } from '../graph/session.ts';
@@ -46,10 +46,10 @@ export async function evaluateModels(
       );
     const kind = loss.loss !== 'kl' ? 'values' : loss.probabilities ? 'probabilities' : 'scores';
     const validator = new QuantizationValidator({}, { kind });
-    const total = Math.min(dataset.count, options.samples ?? dataset.count);
+    const { batch: size, samples: total } = batchesFor(dataset, session.inputs, options.batch ?? 32, options.samples);
     let done = 0;
     let index = 0;
-    for await (const batch of dataset.batches(options.batch ?? 32, { limit: total })) {
+    for await (const batch of dataset.batches(size, { limit: total })) {
       const own = session.run(batch.feeds)[loss.output]!;
       // Without a reference the model stands beside itself: its own accuracy and cross-entropy are what is asked for.
       const expected = options.known?.get(index) ?? (other ? other.run(batch.feeds)[loss.output]! : own);

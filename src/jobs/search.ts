@@ -61,11 +61,11 @@ export class Search {
     this.optimizer = analyzer.optimizer(settings);
   }
 
-  /** A plan as it is. */
-  async given(plan: Plan): Promise<Allocation> {
+  /** A plan as it is; its damage is that of the weights written. */
+  async given(plan: Plan, name = 'given plan'): Promise<Allocation> {
     const { bytes, quantized } = this.write(plan);
-    const damage = this.analyzer.calibrated ? await this.analyzer.measure(plan) : null;
-    return { plan, bytes, quantized, allocations: [result('given plan', plan, damage)] };
+    const damage = this.analyzer.calibrated ? await this.analyzer.measureWritten(quantized) : null;
+    return { plan, bytes, quantized, allocations: [result(name, plan, damage)] };
   }
 
   /**
@@ -114,7 +114,7 @@ export class Search {
       if (over <= 0) return allocation;
       budget = Math.max(minBytes, budget - over);
     }
-    return { plan: smallest, ...least, allocations: [result('smallest', smallest, null)] };
+    return this.given(smallest, 'smallest');
   }
 
   private write(plan: Plan): { bytes: Uint8Array; quantized: QuantizedModel } {

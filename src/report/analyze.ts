@@ -24,7 +24,7 @@ export function analyzeText(report: AnalyzeReport, options: ReportOptions = {}):
     section(style, 'Curvature and precision', curvature(shown) + note),
     section(
       style,
-      `Damage of each layer alone, by width: ${damageIn(report.unit).title} (~ derived from a measured width)`,
+      `Damage of each layer alone, by width: ${damageIn(report.unit).title}${report.unit === 'proxy' ? '' : ' (~ derived from a measured width)'}`,
       damages(report, shown),
     ),
     section(style, 'Operators', operators(report)),

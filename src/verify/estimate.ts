@@ -4,7 +4,8 @@ import type { Candidates } from '../curvature/candidates.ts';
 import { curvatureOf, type OperatorCurvature } from '../curvature/operators.ts';
 import { layerSpectrum } from '../curvature/spectra.ts';
 import type { Layer } from '../graph/layers.ts';
-import type { Attribute, Model, Node } from '../onnx/model.ts';
+import { orderedNodes } from '../graph/order.ts';
+import type { Attribute, Initializer, Model, Node } from '../onnx/model.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 export interface LayerError {
@@ -19,15 +20,16 @@ export interface LayerError {
 }
 
 export interface ErrorEstimate {
-  /** Bound on the l2 error of one sample's outputs, summed over outputs: the sum of the contributions. */
+  /** Bound on the l2 error of one sample's float outputs, summed over outputs: the sum of the contributions. */
   readonly total: number;
   readonly layers: readonly LayerError[];
   /**
    * proved: every constant holds everywhere, so the bound holds for every sample whose layer inputs are no larger than the
-   * calibrated ones, the calibration samples among them. proxy: some operator's constant holds on the calibrated range only.
+   * calibrated ones, the calibration samples among them. proxy: some operator's constant holds on the calibrated range only,
+   * or none is known.
    */
   readonly label: 'proved' | 'proxy';
-  /** Operators whose constants hold on the calibrated range only, or are not bounded. */
+  /** Operators that errors pass through whose constants hold on the calibrated range only, or are not bounded. */
   readonly conditional: readonly string[];
 }
 
@@ -36,13 +38,21 @@ const EVERYWHERE = new Set(
   (
     'Conv Gemm ConvTranspose Add Sub Sum Mean Relu LeakyRelu PRelu Clip Sigmoid Tanh Erf Gelu Softplus Mish Softmax LogSoftmax MaxPool ' +
     'AveragePool GlobalAveragePool GlobalMaxPool ReduceMean ReduceSum ReduceMax ReduceMin Reshape Flatten Transpose Squeeze ' +
-    'Unsqueeze Identity Dropout Concat Slice Split Pad Cast BatchNormalization Expand Tile Max Min Neg Abs HardSigmoid HardSwish Elu Selu Celu'
+    'Unsqueeze Identity Dropout Concat Slice Split Pad Cast BatchNormalization Expand Tile Max Min Neg Abs HardSigmoid HardSwish Elu ' +
+    'Selu Celu Where Gather Trilu DepthToSpace SpaceToDepth'
   ).split(' '),
 );
 
+/** Operators of which a value's elements do not reach the output: only its shape does. */
+const SHAPES = new Set(['Shape', 'Size']);
+
+/** Operators with a weight, and the input it is. */
+const WEIGHTED: Readonly<Record<string, number>> = { Gemm: 1, MatMul: 1, Conv: 1, ConvTranspose: 1 };
+
 /**
  * Theorem 3.4 on a graph: |error of the outputs| <= sum over layers of A(l) |dW_l x_l|, where A(v) is the sum over the
- * consumers c of v of A(c) L_c, the norms downstream are those of the quantized layers, and dW is the exact weight error.
+ * consumers c of v of A(c) L_c, the norms downstream are those of the quantized layers, x_l are the layer's inputs in the
+ * exact network, and dW is the exact weight error.
  * @param candidates the quantized forms the plan's widths stand for
  */
 export function estimateError(
@@ -54,37 +64,32 @@ export function estimateError(
   plan: Pick<Plan, 'layers'>,
 ): ErrorEstimate {
   const bits = new Map(plan.layers.map((l) => [l.weight, l.bits]));
-  const layerOf = new Map<Node, Layer>();
-  for (const layer of layers) for (const node of layer.nodes) layerOf.set(node, layer);
+  const norms = new Norms(wasm, model, layers, candidates, bits);
+  const nodes = orderedNodes(model.graph);
+  const wrong = wrongValues(nodes, norms);
+  const isFloat = (v: string) => calibration.values.has(v);
   const constants = constantValues(model);
-  const norms = new Map<string, { own: number; error: number }>();
-  for (const layer of layers) {
-    const width = bits.get(layer.weight) ?? 32;
-    const float = candidates.float(layer);
-    const values = width === 32 ? float : candidates.values(layer, width);
-    const difference = float.map((w, i) => values[i]! - w);
-    norms.set(layer.weight, {
-      own: layer.opType === 'Gather' ? 0 : layerSpectrum(wasm, layer, values).sigmaMax,
-      error: width === 32 ? 0 : layerSpectrum(wasm, layer, difference).sigmaMax,
-    });
-  }
   const conditional = new Set<string>();
-  const amplification = new Map<string, number>(model.graph.outputs.map((o) => [o.name, 1]));
+  const amplification = new Map<string, number>(
+    model.graph.outputs.filter((o) => isFloat(o.name)).map((o) => [o.name, 1]),
+  );
   const found: LayerError[] = [];
-  for (const node of [...model.graph.nodes].reverse()) {
+  for (const node of [...nodes].reverse()) {
     const above = node.outputs.reduce((sum, o) => sum + (amplification.get(o) ?? 0), 0);
     if (above === 0) continue;
-    const layer = layerOf.get(node);
-    if (layer) found.push(layerError(layer, node, above, norms.get(layer.weight)!.error, calibration));
-    const moving = node.inputs.map((v) => v !== '' && !constants.has(v) && calibration.values.has(v));
-    if (!moving.some(Boolean)) continue;
-    const curvature = nodeCurvature(node, layer && norms.get(layer.weight)!.own, calibration, constants);
-    if (!EVERYWHERE.has(node.opType) && !linearInOne(node, moving)) conditional.add(node.opType);
+    const layer = norms.layerOf.get(node);
+    if (layer) found.push(layerError(layer, node, above, norms.error(layer, node), calibration));
+    const moving = node.inputs.map((v) => wrong.has(v));
+    if (!moving.some(Boolean) || SHAPES.has(node.opType)) continue;
+    const curvature = nodeCurvature(node, norms.own(node), calibration, constants);
+    if (!EVERYWHERE.has(node.opType) && !linearInOne(node, constants)) conditional.add(node.opType);
     node.inputs.forEach((v, i) => {
       if (!moving[i]) return;
-      const lipschitz = curvature?.perInput[i] ?? curvature?.lipschitz ?? Number.POSITIVE_INFINITY;
+      // An error that changes an integer or a truth value is not bounded by its size.
+      const through = isFloat(v) ? (curvature?.perInput[i] ?? curvature?.lipschitz) : undefined;
+      const lipschitz = through ?? Number.POSITIVE_INFINITY;
       if (!Number.isFinite(lipschitz)) conditional.add(node.opType);
-      if (lipschitz > 0) amplification.set(v, (amplification.get(v) ?? 0) + above * lipschitz);
+      amplification.set(v, (amplification.get(v) ?? 0) + (lipschitz === 0 ? 0 : above * lipschitz));
     });
   }
   const merged = mergeShared(layers, found);
@@ -96,13 +101,104 @@ export function estimateError(
   };
 }
 
-/** A product with one moving factor is linear: its constant holds everywhere. */
-function linearInOne(node: Node, moving: readonly boolean[]): boolean {
-  return (
-    (node.opType === 'Mul' || node.opType === 'MatMul' || node.opType === 'Div') &&
-    moving.filter(Boolean).length === 1 &&
-    moving[0] === true
-  );
+/** The values that a quantized layer's error may change. */
+function wrongValues(nodes: readonly Node[], norms: Norms): Set<string> {
+  const wrong = new Set<string>();
+  for (const node of nodes) {
+    const layer = norms.layerOf.get(node);
+    const reached = !SHAPES.has(node.opType) && node.inputs.some((v) => wrong.has(v));
+    if (reached || (layer && norms.isQuantized(layer))) for (const o of node.outputs) if (o !== '') wrong.add(o);
+  }
+  return wrong;
+}
+
+/** A product with one constant factor is linear: its constant holds everywhere. */
+function linearInOne(node: Node, constants: ReadonlyMap<string, unknown>): boolean {
+  const [a, b] = node.inputs.map((v) => constants.has(v));
+  if (node.opType === 'Div') return !a && b === true;
+  return (node.opType === 'Mul' || node.opType === 'MatMul') && a !== b;
+}
+
+/** Norms of weighted nodes and of their errors, each computed once. */
+class Norms {
+  readonly layerOf = new Map<Node, Layer>();
+  private readonly known = new Map<string, number>();
+  private readonly initializers: ReadonlyMap<string, Initializer>;
+
+  constructor(
+    private readonly wasm: Wasm,
+    model: Model,
+    layers: readonly Layer[],
+    private readonly candidates: Candidates,
+    private readonly bits: ReadonlyMap<string, number>,
+  ) {
+    for (const layer of layers) for (const node of layer.nodes) this.layerOf.set(node, layer);
+    this.initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
+  }
+
+  isQuantized(layer: Layer): boolean {
+    return (this.bits.get(layer.weight) ?? 32) !== 32;
+  }
+
+  /** Of the map that the node makes of its activation, with the weight it runs with; undefined where the weight is none. */
+  own(node: Node): number | undefined {
+    const layer = this.layerOf.get(node);
+    if (layer) {
+      const width = this.bits.get(layer.weight) ?? 32;
+      return this.norm(`own ${node.opType} ${layer.weight}`, () =>
+        this.of(layer, node, width === 32 ? this.candidates.float(layer) : this.candidates.values(layer, width)),
+      );
+    }
+    const name = node.inputs[WEIGHTED[node.opType] ?? -1];
+    const weight = name === undefined ? undefined : this.initializers.get(name);
+    if (!weight || weight.dataType !== 1 || weight.dims.length < 2) return undefined;
+    if (node.opType === 'MatMul' && weight.dims.length !== 2) return undefined;
+    return this.norm(`left ${node.opType} ${name} ${node.outputs[0]}`, () => this.ofLeft(node, weight));
+  }
+
+  /** Of the node's weight error. */
+  error(layer: Layer, node: Node): number {
+    if (!this.isQuantized(layer)) return 0;
+    return this.norm(`error ${node.opType} ${layer.weight}`, () => {
+      const float = this.candidates.float(layer);
+      const values = this.candidates.values(layer, this.bits.get(layer.weight)!);
+      return this.of(
+        layer,
+        node,
+        float.map((w, i) => values[i]! - w),
+      );
+    });
+  }
+
+  private of(layer: Layer, node: Node, rows: Float32Array): number {
+    return layerSpectrum(this.wasm, { ...layer, opType: node.opType }, rows).sigmaMax;
+  }
+
+  /** Of a weight that is not quantized: a transposed matrix has the same norm, and so has a convolution's adjoint. */
+  private ofLeft(node: Node, weight: Initializer): number {
+    const { dims } = weight;
+    const data = weight.tensor().data as Float32Array;
+    const rows = dims[0]!;
+    const group = node.attributes.get('group');
+    return layerSpectrum(
+      this.wasm,
+      {
+        opType: node.opType === 'ConvTranspose' ? 'Conv' : node.opType,
+        dims,
+        rows,
+        cols: data.length / rows,
+        groups: group?.type === 'int' ? group.value : 1,
+        nodes: [node],
+      },
+      data,
+    ).sigmaMax;
+  }
+
+  private norm(key: string, make: () => number): number {
+    const norm = this.known.get(key) ?? make();
+    this.known.set(key, norm);
+    return norm;
+  }
 }
 
 function layerError(layer: Layer, node: Node, above: number, error: number, calibration: Calibration): LayerError {
@@ -110,15 +206,23 @@ function layerError(layer: Layer, node: Node, above: number, error: number, cali
   // A table's error is that of the rows looked up, at most the largest row error for each of them.
   const lookups = output.reduce((n, d) => n * d, 1) / Math.max(1, layer.cols);
   const reach =
-    layer.opType === 'Gather' ? Math.sqrt(lookups) : (calibration.values.get(layer.input)?.maxSampleNorm ?? 0);
-  const local = error * reach;
+    node.opType === 'Gather'
+      ? Math.sqrt(lookups)
+      : (calibration.values.get(node.inputs[0]!)?.maxSampleNorm ?? Number.POSITIVE_INFINITY);
+  const alpha = node.opType === 'Gemm' ? node.attributes.get('alpha') : undefined;
+  const local = product(error * (alpha?.type === 'float' ? Math.abs(alpha.value) : 1), reach);
   return {
     name: layer.name,
     weight: layer.weight,
     local,
     amplification: above,
-    contribution: local === 0 ? 0 : local * above,
+    contribution: product(local, above),
   };
+}
+
+/** Nothing times anything, infinity included, is nothing. */
+function product(a: number, b: number): number {
+  return a === 0 || b === 0 ? 0 : a * b;
 }
 
 /** A weight used by several nodes contributes through each. */
@@ -155,19 +259,24 @@ function nodeCurvature(
   });
 }
 
-/** Elements of every constant float value: initializers and Constant nodes. */
+const INT64 = 7;
+
+/** Elements of every constant value that is known without running the model: initializers and Constant nodes. */
 function constantValues(model: Model): Map<string, ArrayLike<number> | undefined> {
   const values = new Map<string, ArrayLike<number> | undefined>();
   for (const t of model.graph.initializers)
-    values.set(t.name, t.dataType === 1 ? (t.tensor().data as Float32Array) : undefined);
+    values.set(t.name, t.dataType === 1 || t.dataType === INT64 ? numbers(t.tensor().data) : undefined);
   for (const node of model.graph.nodes) {
     const value = node.opType === 'Constant' ? node.attributes.get('value') : undefined;
-    if (node.opType === 'Constant' && node.outputs[0]) {
-      const tensor = value?.type === 'tensor' ? value.value : undefined;
-      values.set(node.outputs[0], tensor?.dtype === 'float' ? (tensor.data as Float32Array) : undefined);
-    }
+    if (node.opType === 'Constant' && node.outputs[0])
+      values.set(node.outputs[0], value?.type === 'tensor' ? numbers(value.value.data) : undefined);
   }
   return values;
+}
+
+function numbers(data: ArrayLike<unknown>): ArrayLike<number> | undefined {
+  if (data instanceof Float32Array) return data;
+  return data instanceof BigInt64Array ? Array.from(data, Number) : undefined;
 }
 
 function plain(attributes: ReadonlyMap<string, Attribute>): Record<string, number | string | readonly number[]> {

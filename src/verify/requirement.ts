@@ -11,12 +11,14 @@ export class PrecisionRequirement {
    * @param curvature sigma_max of the layer's operator, >= 0
    * @param radius largest l2 norm of a calibrated input; null without data
    * @param targetAccuracy largest error wanted at the layer's output, > 0
+   * @param leastCurvature where sigma_max is known between bounds only: the lower one, `curvature` being the upper
    */
   constructor(
     readonly layer: string,
     readonly curvature: number,
     readonly radius: number | null,
     readonly targetAccuracy: number,
+    readonly leastCurvature: number = curvature,
   ) {}
 
   /** Diameter of the calibrated inputs; null without data. */
@@ -30,7 +32,7 @@ export class PrecisionRequirement {
    */
   computeMinBits(eps: number = this.targetAccuracy): number | null {
     if (this.radius === null) return null;
-    const least = 2 * this.curvature * this.radius;
+    const least = 2 * this.leastCurvature * this.radius;
     return least > 0 ? Math.max(0, Math.ceil(requiredBits(least, 2, eps))) : 0;
   }
 

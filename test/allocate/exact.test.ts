@@ -11,7 +11,7 @@ const close = (a: number, b: number, message: string): void =>
   assert.ok(Math.abs(a - b) <= 1e-12 * Math.max(Math.abs(a), Math.abs(b)), `${message}: ${a} against ${b}`);
 
 test('exact equals brute force for sum and max, on convex, wild and flat tables', () => {
-  for (let seed = 0; seed < 60; seed++) {
+  for (let seed = 0; seed < 36; seed++) {
     const kind = (['model', 'wild', 'flat'] as const)[seed % 3]!;
     const table = randomTable({ layers: 2 + (seed % 5), widths: [2, 3, 4, 6, 8], seed, kind });
     const plans = [...allPlans(table)];
@@ -99,10 +99,10 @@ test('exact agrees with the MILP solver HiGHS on 50 random tables, ties and pins
     const next = random(seed + 999);
     // Flat tables cost the MILP solver seconds beyond a few layers.
     const kind = (['model', 'wild', 'flat'] as const)[seed % 3]!;
-    const layers = 6 + Math.floor(next() * (kind === 'model' ? 14 : kind === 'wild' ? 6 : 3));
+    const layers = 6 + Math.floor(next() * (kind === 'model' ? 14 : kind === 'wild' ? 3 : 1));
     const table = randomTable({
       layers,
-      widths: [2, 3, 4, 5, 6, 8],
+      widths: kind === 'model' ? [2, 3, 4, 5, 6, 8] : [2, 3, 4, 6, 8],
       seed: seed + 500,
       kind,
     });

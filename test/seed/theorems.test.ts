@@ -29,7 +29,6 @@ test('Test 1: lower bound of Theorem 4.7 on a layer of known curvature', () => {
   }
   const layer = { opType: 'Gemm', dims: [n, n], rows: n, cols: n, groups: 1, nodes: [] };
   const { sigmaMax, condition } = layerSpectrum(wasm, layer, rows);
-  console.log(sigmaMax, condition);
   assert.ok(Math.abs(sigmaMax - 100) < 1e-3 && Math.abs(condition - 100) < 1e-2);
 
   // The document's formula: kappa = 100, D = 2, eps = 1e-6 gives log2(4e8) = 28.6 bits ("about 27" there); fp64 has 52.
@@ -106,7 +105,7 @@ test('Test 12: below the proved bound every evaluation misses the target, above 
         const best = bestError(values, 2 ** bits);
         if (bits < least)
           assert.ok(
-            best > target * (1 - 1e-3),
+            best + slack > target,
             `${s.name}: ${bits} bits reach ${best}, ${least} are required for ${target}`,
           );
       }

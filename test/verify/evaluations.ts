@@ -1,4 +1,4 @@
-import { maximum } from '../curvature/numeric.ts';
+import { erf, maximum } from '../curvature/numeric.ts';
 
 /** A function on a segment with f'' of one sign there, for Theorem 4.7. */
 export interface Segment {
@@ -12,16 +12,7 @@ export interface Segment {
 const phi = (x: number): number => Math.exp((-x * x) / 2) / Math.sqrt(2 * Math.PI);
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
-/** Phi(x) by Simpson's rule from 0, to about 1e-12. */
-function normal(x: number): number {
-  const n = 200;
-  const h = x / n;
-  let sum = phi(0) + phi(x);
-  for (let i = 1; i < n; i++) sum += phi(i * h) * (i % 2 ? 4 : 2);
-  return 0.5 + (sum * h) / 3;
-}
-
-export const gelu = (x: number): number => x * (x > 8 ? 1 : x < -8 ? 0 : normal(x));
+export const gelu = (x: number): number => (x * (1 + erf(x / Math.SQRT2))) / 2;
 const geluSecond = (x: number): number => phi(x) * (2 - x * x);
 const sigmoidSecond = (x: number): number => sigmoid(x) * (1 - sigmoid(x)) * (1 - 2 * sigmoid(x));
 

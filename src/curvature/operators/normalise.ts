@@ -45,8 +45,8 @@ registerCurvature('LogSoftmax', (facts) => {
 });
 
 /**
- * y -> y / sqrt(|y|^2 / n + eps) has the Jacobian (I - u u') / s with |u| < 1, s the deviation, and at eps = 0 the second
- * derivative of the projection on a sphere, (2/sqrt 3) / (sqrt n s^2); eps > 0 makes both smaller at the same s. Centring
+ * y -> y / s, s^2 = |y|^2 / n + eps, has the Jacobian (I - theta u u') / s, theta = |y|^2 / (n s^2) <= 1, and a second derivative
+ * of at most (2/sqrt 3) / (sqrt n s^2), reached where theta >= 1/3 (docs/theory.md, "Normalisations"). Centring
  * (LayerNormalization) is a projection before it, gamma a diagonal map after it.
  */
 function normalisation(facts: OperatorFacts, n: number | undefined, gamma: number, epsilon: number): OperatorCurvature {
