@@ -1,4 +1,4 @@
-import { BitWidthOptimizer, type OptimizerOptions } from './allocate/optimizer.ts';
+import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocate/optimizer.ts';
 import type { StrategyName } from './allocate/strategies.ts';
 import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
@@ -202,6 +202,25 @@ export class CurvatureQuantizationAnalyzer {
     }));
     this.costs = { ...table, layers };
     return this.costs;
+  }
+
+  /**
+   * Whether any plan can meet a budget: bytes are known before anything is measured.
+   * @throws UsageError naming the range that can be met
+   */
+  checkBudget(budget: Budget, options: Pick<OptimizerOptions, 'pins' | 'ties'> = {}): void {
+    const layers = this.layers.map((layer) => ({
+      name: layer.name,
+      weight: layer.weight,
+      opType: layer.opType,
+      params: layer.params,
+      choices: [
+        ...this.widths.map((bits) => ({ bits, damage: 0, bytes: this.candidates.bytes(layer, bits), measured: false })),
+        { bits: 32, damage: 0, bytes: 4 * layer.params, measured: false },
+      ],
+    }));
+    const table: CostTable = { version: 1, metric: 'none', unit: 'proxy', samples: 0, layers };
+    new BitWidthOptimizer(table, { ...options, widths: this.widths }).optimize(budget, 'greedy');
   }
 
   /**

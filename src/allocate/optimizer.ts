@@ -166,7 +166,7 @@ export class BitWidthOptimizer {
   private rangeText(): string {
     const { minBytes, maxBytes, minAverageBits, maxAverageBits } = this.limits;
     const up = Math.ceil(minAverageBits * 1000) / 1000;
-    const down = Math.floor(maxAverageBits * 1000) / 1000;
+    const down = Math.max(up, Math.floor(maxAverageBits * 1000) / 1000);
     return `allowed: ${minBytes} to ${maxBytes} bytes (${up} to ${down} average bits, scales counted)`;
   }
 

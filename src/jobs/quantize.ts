@@ -8,7 +8,7 @@ import type { QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
-import { type Allocation, Search, type SearchOptions } from './search.ts';
+import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
 import { quantizeReport } from './summary.ts';
 
 export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
@@ -47,6 +47,8 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
     if (analyzer.layers.length === 0)
       throw new UsageError(`${name}: no weight that can be quantized (${analyzer.left.length} left out)`);
     if (options.evaluation) checkDataset(options.evaluation, analyzer.session.inputs);
+    if (options.bits !== undefined && !options.plan)
+      analyzer.checkBudget({ averageBits: options.bits }, { pins: pinsOf(options), ties: options.ties });
     if (options.calibration) await analyzer.calibrate(options.calibration);
     if (options.table) analyzer.useCostTable(options.table);
     await analyzer.computeCurvature();

@@ -34,6 +34,11 @@ export interface SearchOptions {
   readonly ties?: readonly (readonly string[])[] | undefined;
 }
 
+/** Pinned layers, the excluded ones among them. */
+export function pinsOf({ pins, exclude = [] }: SearchOptions): Map<string, number> {
+  return new Map([...(pins ?? []), ...exclude.map((name) => [name, 32] as const)]);
+}
+
 /** Finds and writes the plans of one analysed model, for any number of budgets. */
 export class Search {
   private readonly quantizer: PrecisionAwareQuantizer;
@@ -47,11 +52,9 @@ export class Search {
   ) {
     const { clip, scaleType, granularity, asymmetricBits } = analyzer.rounding;
     this.quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
-    const pins = new Map(options.pins);
-    for (const name of options.exclude ?? []) pins.set(name, 32);
     const settings: OptimizerOptions = {
       objective: options.objective,
-      pins,
+      pins: pinsOf(options),
       ties: options.ties,
       granularity,
       symmetric: (bits) => !asymmetricBits.includes(bits),
