@@ -153,14 +153,14 @@ function residues(spatial: readonly number[], shape: ConvolutionShape): Int32Arr
 }
 
 export interface PowerOptions {
-  /** Input size a spatial axis; 16 where absent. A larger input has a norm at least as large. */
+  /** Input size a spatial axis; 12 where absent. A larger input has a norm at least as large. */
   readonly size?: readonly number[] | undefined;
   /** Most steps of power iteration. */
   readonly iterations?: number | undefined;
 }
 
 /** Multiply-adds a lower bound may cost. */
-const MAX_WORK = 2e9;
+const MAX_WORK = 6e8;
 
 /**
  * A measured lower estimate of the norm of a convolution: power iteration on A'A of the convolution itself, with zero padding
@@ -226,7 +226,7 @@ function tapList(part: GroupKernel, shape: ConvolutionShape, options: PowerOptio
   const axes = part.spatial.map((kernel, a) => {
     const stride = shape.strides?.[a] ?? 1;
     const dilation = shape.dilations?.[a] ?? 1;
-    const size = Math.max(1, options.size?.[a] ?? 16);
+    const size = Math.max(1, options.size?.[a] ?? 12);
     const pad = Math.floor((dilation * (kernel - 1)) / 2);
     const outputs = Math.max(1, Math.floor((size + 2 * pad - dilation * (kernel - 1) - 1) / stride) + 1);
     return { kernel, stride, dilation, size, pad, outputs };

@@ -9,6 +9,7 @@ import type { Progress } from '../progress.ts';
 import { PrecisionAwareQuantizer } from '../quantize/quantizer.ts';
 import type { DemoModel, DemoReport, DemoRow } from '../report/demo.ts';
 import { VERSION } from '../version.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { type Allocation, Search } from './search.ts';
@@ -93,6 +94,8 @@ class Demonstration {
   private readonly original: Model;
   private readonly analyzers: readonly CurvatureQuantizationAnalyzer[];
   private accuracy = 0;
+  /** The original's outputs on the test data. */
+  private readonly known = new Map<number, Tensor>();
 
   constructor(
     private readonly wasm: Wasm,
@@ -203,7 +206,7 @@ class Demonstration {
       own ? this.original : readModel(file, `${this.name}, ${about.configuration}`),
       own ? null : this.original,
       this.input.evaluation,
-      { batch: BATCH, progress: this.stages.inner },
+      { batch: BATCH, progress: this.stages.inner, known: this.known },
     );
     if (accuracy === null) throw new DataError("demo: the test data has no array 'labels'");
     const kl = reference?.kl ?? 0;

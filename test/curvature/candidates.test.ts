@@ -1,0 +1,97 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Granularity } from '../../src/allocate/types.ts';
+import { DEFAULT_ROUNDING } from '../../src/analyzer.ts';
+import { calibrate } from '../../src/calibrate/calibrate.ts';
+import { Candidates, type RoundingSettings, specFor } from '../../src/curvature/candidates.ts';
+import { findLayers, type Layer, Session } from '../../src/graph/index.ts';
+import { gramError } from '../../src/grid/index.ts';
+import { FORMATS, PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
+import { dataset, floats, model as demonstration } from '../demonstration.ts';
+import { loadWasm } from '../helpers.ts';
+import { planFor } from '../quantize/models.ts';
+
+const test = suite('curvature/candidates');
+const wasm = await loadWasm();
+const mlp = demonstration('mnist-mlp');
+const { layers } = findLayers(mlp);
+const initializers = new Map(mlp.graph.initializers.map((t) => [t.name, t]));
+const weights = (layer: Layer) => floats(initializers.get(layer.weight)!.tensor());
+const session = new Session(mlp, wasm);
+const calibration = await calibrate(wasm, session, layers, dataset('mnist-calib', 64), { batch: 64 });
+session.dispose();
+const grams = new Map(layers.map((l) => [l.weight, { gram: calibration.layers.get(l.weight)!.gram!, groups: 1 }]));
+
+const candidates = (format: string, settings: Partial<RoundingSettings> = {}) =>
+  new Candidates(wasm, weights, { ...DEFAULT_ROUNDING, ...settings }, FORMATS[format]!.bytes, calibration);
+
+test('values and bytes are those that the quantizer writes, for both formats and every granularity', () => {
+  for (const [format, scaleType, widths] of [
+    ['dense', 'float16', [2, 3, 5, 16]],
+    ['qdq', 'float', [4, 8, 16]],
+  ] as const)
+    for (const granularity of ['channel', 'tensor', 32] as Granularity[])
+      for (const clip of granularity === 'channel' ? (['gram', 'mse', 'max'] as const) : (['mse'] as const)) {
+        const settings: RoundingSettings = { granularity, clip, scaleType, asymmetricBits: [2, 3, 4] };
+        const made = candidates(format, settings);
+        const quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
+        // the small layers: the large one takes seconds at every width
+        const some = layers.slice(1);
+        for (const bits of widths) {
+          const plan = planFor(mlp, () => ({ bits, format, granularity, symmetric: bits > 4 }));
+          const own = { ...plan, layers: plan.layers.slice(1) };
+          const written = quantizer.quantizeModel(mlp, own, grams);
+          some.forEach((layer, i) => {
+            const what = `${layer.name} at ${bits} bits, ${format} ${granularity} ${clip}`;
+            assert.equal(made.tensor(layer, bits), written.layers[i]!.values, what);
+            assert.is(made.bytes(layer, bits), written.layers[i]!.bytes, what);
+          });
+        }
+      }
+});
+
+test('specFor: asymmetric where the settings say so', () => {
+  const settings: RoundingSettings = { ...DEFAULT_ROUNDING, asymmetricBits: [3] };
+  assert.equal(specFor(settings, 3), {
+    bits: 3,
+    granularity: 'channel',
+    symmetric: false,
+    clip: 'gram',
+    scaleType: 'float16',
+  });
+  assert.is(specFor(settings, 4).symmetric, true);
+});
+
+test('row form and back: a Gemm with transB keeps its rows', () => {
+  const made = candidates('dense');
+  for (const layer of layers) {
+    assert.equal(made.float(layer), weights(layer));
+    assert.is(made.float(layer), made.float(layer), 'brought to row form once');
+    assert.equal(made.shaped(layer, made.float(layer)).data, weights(layer));
+    assert.equal(made.shaped(layer, made.float(layer)).dims, layer.dims);
+  }
+});
+
+test('without calibration the clip falls back to the weights’ own error', () => {
+  const [, layer] = layers as [Layer, Layer];
+  const blind = new Candidates(wasm, weights, DEFAULT_ROUNDING, FORMATS.dense!.bytes);
+  const mse = candidates('dense', { clip: 'mse' });
+  assert.equal(blind.values(layer, 3), mse.values(layer, 3));
+});
+
+test('more bits, less error at the layer’s output; the Gram clip is no worse there than the others', () => {
+  const layer = layers[1]!;
+  const gram = calibration.layers.get(layer.weight)!.gram!;
+  const error = (made: Candidates, bits: number) =>
+    gramError(wasm, made.float(layer), made.values(layer, bits), layer.rows, layer.cols, gram);
+  const made = candidates('dense');
+  let last = Number.POSITIVE_INFINITY;
+  for (const bits of [2, 3, 4, 6, 8, 16]) {
+    const now = error(made, bits);
+    assert.ok(now < last, `${bits} bits: ${now} after ${last}`);
+    for (const clip of ['max', 'mse'] as const) assert.ok(now <= error(candidates('dense', { clip }), bits) * (1 + 1e-6));
+    last = now;
+  }
+});
+
+test.run();
