@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { exp2, log2 } from '../../src/allocate/elementary.ts';
 import { random } from '../helpers.ts';
-import { throws } from './throws.ts';
+import { throws } from '../throws.ts';
 
 test('log2 is right to a few units in the last place over the whole range', () => {
   const next = random(1);

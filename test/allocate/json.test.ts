@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { BitWidthOptimizer, parseCostTable, parsePlan } from '../../src/allocate/index.ts';
 import { DataError } from '../../src/errors.ts';
 import { randomTable } from './tables.ts';
-import { throws } from './throws.ts';
+import { throws } from '../throws.ts';
 
 const table = randomTable({ layers: 3, widths: [2, 4, 8], seed: 1, kind: 'model' });
 const plan = new BitWidthOptimizer(table).optimize({ averageBits: 5 });

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import { BitWidthOptimizer, objectiveNames, registerObjective } from '../../src/allocate/index.ts';
 import { UsageError } from '../../src/errors.ts';
 import { allPlans, randomTable, sum } from './tables.ts';
-import { throws } from './throws.ts';
+import { throws } from '../throws.ts';
 
 const table = randomTable({ layers: 5, widths: [2, 3, 4, 8], seed: 77, kind: 'wild' });
 const bytes = Math.floor([...allPlans(table)].reduce((s, p) => s + p.bytes, 0) / [...allPlans(table)].length);

@@ -5,7 +5,7 @@ import { BitWidthOptimizer, type CostTable, type Plan, strategyNames } from '../
 import { TargetError, UsageError } from '../../src/errors.ts';
 import { random } from '../helpers.ts';
 import { allPlans, randomTable, sum } from './tables.ts';
-import { throws } from './throws.ts';
+import { throws } from '../throws.ts';
 
 const WIDTHS = [2, 3, 4, 5, 6, 7, 8];
 const widthsOf = (plan: Plan): number[] => plan.layers.map((l) => l.bits);

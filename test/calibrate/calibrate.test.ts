@@ -223,7 +223,10 @@ test('an axis that only happens to have the size of the batch is not taken for t
 });
 
 test('one number a sample, and one number in all', async () => {
-  const axes = (...value: number[]) => ({ axes: { type: 'ints' as const, value }, keepdims: { type: 'int' as const, value: 0 } });
+  const axes = (...value: number[]) => ({
+    axes: { type: 'ints' as const, value },
+    keepdims: { type: 'int' as const, value: 0 },
+  });
   const m = model(
     {
       nodes: [makeNode('ReduceMean', ['x'], ['y'], axes(1)), makeNode('ReduceMean', ['y'], ['z'], axes(0))],

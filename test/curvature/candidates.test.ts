@@ -89,7 +89,8 @@ test('more bits, less error at the layer’s output; the Gram clip is no worse t
   for (const bits of [2, 3, 4, 6, 8, 16]) {
     const now = error(made, bits);
     assert.ok(now < last, `${bits} bits: ${now} after ${last}`);
-    for (const clip of ['max', 'mse'] as const) assert.ok(now <= error(candidates('dense', { clip }), bits) * (1 + 1e-6));
+    for (const clip of ['max', 'mse'] as const)
+      assert.ok(now <= error(candidates('dense', { clip }), bits) * (1 + 1e-6));
     last = now;
   }
 });

@@ -19,7 +19,10 @@ const NSE: OutputLoss = { output: 'y', loss: 'nse', probabilities: false };
 const matrix = (rows: number, cols: number, data: ArrayLike<number>): Tensor =>
   tensor('float', [rows, cols], Float32Array.from(data));
 
-function read(losses: readonly OutputLoss[], ...batches: (readonly [Record<string, Tensor>, Record<string, Tensor>])[]) {
+function read(
+  losses: readonly OutputLoss[],
+  ...batches: (readonly [Record<string, Tensor>, Record<string, Tensor>])[]
+) {
   const meter = new DamageMeter(wasm, losses);
   for (const [p, q] of batches) meter.add(p, q);
   return meter.read();
@@ -80,7 +83,19 @@ test('small differences are not lost: KL near the curvature of the softmax', () 
     const d = Array.from(normals(10, random(2), size));
     const mean = p.reduce((a, v, i) => a + v * d[i]!, 0);
     const variance = p.reduce((a, v, i) => a + v * (d[i]! - mean) ** 2, 0);
-    const found = read([KL], [{ y: matrix(1, 10, z) }, { y: matrix(1, 10, z.map((v, i) => v + d[i]!)) }]);
+    const found = read(
+      [KL],
+      [
+        { y: matrix(1, 10, z) },
+        {
+          y: matrix(
+            1,
+            10,
+            z.map((v, i) => v + d[i]!),
+          ),
+        },
+      ],
+    );
     assert.ok(Math.abs(found / (variance / 2) - 1) < 0.02 + size, `${size}: ${found} ${variance / 2}`);
   }
 });
@@ -112,10 +127,13 @@ test('several outputs: their mean', () => {
   const [a, b] = pair(10);
   const [c, d] = pair(20);
   const second: OutputLoss = { output: 'z', loss: 'nse', probabilities: false };
-  const found = read([KL, second], [
-    { y: a, z: c },
-    { y: b, z: d },
-  ]);
+  const found = read(
+    [KL, second],
+    [
+      { y: a, z: c },
+      { y: b, z: d },
+    ],
+  );
   const alone = [read([KL], [{ y: a }, { y: b }]), read([second], [{ z: c }, { z: d }])];
   assert.ok(Math.abs(found - (alone[0]! + alone[1]!) / 2) < 1e-12);
 });
@@ -213,7 +231,10 @@ test('errors: no float output, no class axis', () => {
   );
   assert.throws(
     () => chooseLosses(withOutputs([{ dims: ['N', 1] }]), true, 'kl'),
-    message(UsageError as unknown as typeof KappaError, /--loss kl: expected an output with a class axis, found y0; use --loss mse/),
+    message(
+      UsageError as unknown as typeof KappaError,
+      /--loss kl: expected an output with a class axis, found y0; use --loss mse/,
+    ),
   );
 });
 

@@ -10,7 +10,7 @@ import {
   SOFTMAX_SECOND_DERIVATIVE,
 } from '../../src/curvature/operators.ts';
 import { near, of } from './constants.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { random } from '../helpers.ts';
 import {
   added,

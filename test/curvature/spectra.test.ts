@@ -9,7 +9,7 @@ import {
 } from '../../src/curvature/spectra.ts';
 import type { Attribute } from '../../src/onnx/model.ts';
 import { svd } from '../../src/wasm/svd.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { loadWasm, normals, random } from '../helpers.ts';
 
 const wasm = await loadWasm();

@@ -14,6 +14,7 @@ import {
   toHalf,
 } from '../../src/grid/index.ts';
 import { loadWasm, normals, random } from '../helpers.ts';
+import { throws } from '../throws.ts';
 
 const wasm = await loadWasm();
 const base: GridSpec = { bits: 4, granularity: 'channel', symmetric: true, clip: 'max', scaleType: 'float' };
@@ -174,15 +175,15 @@ test('wrong arguments are named', () => {
     /bits: expected one of 2, 3, 4, 5, 6, 7, 8, 16, found 9/,
   );
   assert.throws(() => fitGrid(wasm, w, 4, 5, { ...base, granularity: 0 }), /granularity/);
-  assert.throws(() => fitGrid(wasm, w, 4, 5, { ...base, clip: 'gram' }), TypeError);
+  throws(() => fitGrid(wasm, w, 4, 5, { ...base, clip: 'gram' }), TypeError);
   assert.throws(
     () => fitGrid(wasm, w, 4, 5, { ...base, clip: 'gram' }, new Float32Array(24)),
     /expected 25 floats, found 24/,
   );
   assert.throws(() => fitGrid(wasm, w, 4, 5, { ...base, clip: 'gram' }, new Float32Array(75), 3), /groups/);
   const grid = fitGrid(wasm, w, 4, 5, base);
-  assert.throws(() => dequantize(wasm, new Uint16Array(20), grid), TypeError);
-  assert.throws(() => dequantize(wasm, new Uint8Array(19), grid), RangeError);
+  throws(() => dequantize(wasm, new Uint16Array(20), grid), TypeError);
+  throws(() => dequantize(wasm, new Uint8Array(19), grid), RangeError);
   assert.throws(() => quantize(wasm, w, { ...grid, scales: new Float32Array(3) }), /expected 4 scales, found 3/);
   assert.throws(() => quantize(wasm, w, { ...grid, block: 0 }), /block/);
 });

@@ -12,6 +12,7 @@ import {
   unpackInt4,
 } from '../../src/grid/index.ts';
 import { loadWasm } from '../helpers.ts';
+import { throws } from '../throws.ts';
 
 const wasm = await loadWasm();
 const codes = (bits: number) => fc.uint8Array({ max: 2 ** bits - 1, minLength: 1, maxLength: 300 });
@@ -76,7 +77,7 @@ test('int8 and int16 are the codes less half their number', () => {
 
 test('packed bytes of another length are refused', () => {
   assert.throws(() => unpackDense(wasm, new Uint8Array(2), 8, 3), /expected 3 bytes for 8 codes of 3 bits, found 2/);
-  assert.throws(() => unpackInt4(wasm, new Uint8Array(2), 5), RangeError);
+  throws(() => unpackInt4(wasm, new Uint8Array(2), 5), RangeError);
 });
 
 test.run();

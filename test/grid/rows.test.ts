@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { codesFromRows, fromRows, rowShape, toRows } from '../../src/grid/index.ts';
 import { sizeOf } from '../../src/tensor.ts';
 import { loadWasm } from '../helpers.ts';
+import { throws } from '../throws.ts';
 
 const wasm = await loadWasm();
 
@@ -43,8 +44,8 @@ test('the weights of MatMul are transposed, those of Conv are not', () => {
 test('wrong arguments are named', () => {
   assert.throws(() => toRows(wasm, new Float32Array(6), [3, 2], 2), /rowAxis: expected an axis of \[3,2\], found 2/);
   assert.throws(() => toRows(wasm, new Float32Array(5), [3, 2], 0), /expected 6, found 5/);
-  assert.throws(() => rowShape([3, -1], 0), RangeError);
-  assert.throws(() => fromRows(wasm, [1] as unknown as Float32Array, [1], 0), TypeError);
+  throws(() => rowShape([3, -1], 0), RangeError);
+  throws(() => fromRows(wasm, [1] as unknown as Float32Array, [1], 0), TypeError);
 });
 
 test.run();

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { throws } from '../throws.ts';
 import {
   formatBits,
   formatBytes,
@@ -28,7 +29,7 @@ test('a table: titles, rows, columns two spaces apart, numbers to the right', ()
 
 test('a table without rows is its titles; indent is obeyed', () => {
   assert.is(formatTable(['a', 'b'], [], { indent: 0 }), 'a  b');
-  assert.throws(() => formatTable(['a'], [], { indent: -1 }), RangeError);
+  throws(() => formatTable(['a'], [], { indent: -1 }), RangeError);
 });
 
 test('colours do not move columns', () => {

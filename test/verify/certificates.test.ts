@@ -10,7 +10,7 @@ import {
   marginOf,
   spread,
 } from '../../src/verify/certificates.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { random } from '../helpers.ts';
 
 function softmax(z: readonly number[]): number[] {

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { curvatureOf } from '../../src/curvature/operators.ts';
 import { composeError, composeGraph, type GraphStage } from '../../src/verify/theorem34.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { added, norm } from '../curvature/numeric.ts';
 import { loadWasm, random } from '../helpers.ts';
 import { apply, type Dense, minus, operatorNorm, pointInBall, quantizeTensor, randomDense } from './networks.ts';

@@ -1,7 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { leastError, recommendedBits, requiredBits, requiredPieceBits, wholeBits } from '../../src/verify/theorem47.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { random } from '../helpers.ts';
 import { bestError, gelu, minSecondDerivative, SEGMENTS, type Segment, sampleSlack, samples } from './evaluations.ts';
 

@@ -2,7 +2,7 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { clopperPearson } from '../../src/verify/certificates.ts';
 import { QuantizationValidator, type ValidationReport } from '../../src/verify/validator.ts';
-import { throws } from '../allocate/throws.ts';
+import { throws } from '../throws.ts';
 import { normals, random } from '../helpers.ts';
 
 const value = (report: ValidationReport, name: string): number | null => {
