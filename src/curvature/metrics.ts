@@ -9,6 +9,9 @@ import { gaussianNoise } from './noise.ts';
 /** Widths up to this one are measured by forward passes; wider ones follow the layer's Gram error from there. */
 export const MEASURED_UP_TO = 4;
 
+/** Noisy weights a layer's gain is averaged over. */
+const NOISE_DRAWS = 4;
+
 /**
  * `spectral`: the seed document's sigma_max(W) 2^-b. A proxy: only its order means something.
  */
@@ -25,19 +28,23 @@ registerMetric({
 
 /**
  * `gram`: tr(dW E[x x'] dW'), the squared error the quantized weight makes at the layer's output, times the layer's gain: the
- * damage at the network's output per unit of that error, measured by one forward pass with Gaussian noise of the size of the
- * 4-bit error in the weight (seeded).
+ * damage at the network's output per unit of that error, measured by forward passes with Gaussian noise of the size of the
+ * 4-bit error in the weight (seeded), and averaged: where the inputs have a large mean, what one draw does to the output is one
+ * direction's doing.
  */
 registerMetric({
   name: 'gram',
   needsData: true,
   async measure(context) {
     const data = dataFor('gram', context);
-    const weights = context.layers.map((layer) => [noisy(context, layer)]);
+    const weights = context.layers.map((layer) =>
+      Array.from({ length: NOISE_DRAWS }, (_, draw) => noisy(context, layer, context.seed + draw)),
+    );
     const damages = await measureAlone(context, data, weights);
     return table(context, 'gram', unitOf(data), (layer, i) => {
-      const noise = weights[i]![0]!;
-      const gain = damages[i]![0]! / Math.max(localError(context, data, layer, noise.rows), Number.MIN_VALUE);
+      const errors = weights[i]!.map((noise) => localError(context, data, layer, noise.rows()));
+      const gains = errors.map((error, draw) => (error > 0 ? damages[i]![draw]! / error : 0));
+      const gain = gains.reduce((a, b) => a + b, 0) / NOISE_DRAWS;
       return (bits) => ({
         damage: gain * localError(context, data, layer, context.candidates.values(layer, bits)),
         measured: false,
@@ -60,7 +67,7 @@ registerMetric({
     const widths = [...context.widths].sort((a, b) => a - b);
     const measured = widths.filter((b, i) => i === 0 || b <= MEASURED_UP_TO);
     const weights = context.layers.map((layer) =>
-      measured.map((bits) => ({ rows: undefined, make: () => context.candidates.tensor(layer, bits) })),
+      measured.map((bits) => ({ make: () => context.candidates.tensor(layer, bits) })),
     );
     const damages = await measureAlone(context, data, weights);
     return table(context, 'kl', unitOf(data), (layer, i) => {
@@ -77,7 +84,6 @@ registerMetric({
 });
 
 interface Variant {
-  readonly rows?: Float32Array | undefined;
   make(): Tensor;
 }
 
@@ -127,13 +133,14 @@ export function localError(context: MetricContext, data: MetricData, layer: Laye
   return total;
 }
 
-function noisy(context: MetricContext, layer: Layer): Variant & { rows: Float32Array } {
+function noisy(context: MetricContext, layer: Layer, seed: number): Variant & { rows: () => Float32Array } {
   const float = context.candidates.float(layer);
   const four = context.candidates.values(layer, context.widths.includes(4) ? 4 : context.widths[0]!);
   let square = 0;
   for (let i = 0; i < float.length; i++) square += (float[i]! - four[i]!) ** 2;
-  const rows = gaussianNoise(float, Math.sqrt(square / float.length), context.seed);
-  return { rows, make: () => context.candidates.shaped(layer, rows) };
+  const deviation = Math.sqrt(square / float.length);
+  const rows = () => gaussianNoise(float, deviation, seed);
+  return { rows, make: () => context.candidates.shaped(layer, rows()) };
 }
 
 function unitOf(data: MetricData): CostTable['unit'] {

@@ -37,6 +37,8 @@ function faults(source: string): string[] {
     if (tests.length === 0) found.push(`${name} has no test`);
     if (new RegExp(`^[ \\t]*${escaped}\\.only\\(`, 'm').test(source)) found.push(`${name} singles out a test`);
   }
+  // uvu calls what it is given as a function: a class there accepts any error (test/throws.ts tells them apart).
+  if (/assert\.throws\([^\n]*,\s*(?:\w*Error)\s*[,)]/.test(source)) found.push('gives assert.throws an error class');
   return found;
 }
 
@@ -57,6 +59,9 @@ test('the scan sees what it looks for', () => {
   assert.equal(faults(`${head}test('a', () => {});\n// test.run();`), ['test is never run']);
   assert.equal(faults(`${head}const a = suite('a');\na('x', f);\ntest('b', f);\ntest.run();`), ['a is never run']);
   assert.equal(faults(`${head}test('a', f);\ntest.run();\ntest('b', f);`), ['test has a test after its run']);
+  assert.equal(faults(`${head}test("a", () => assert.throws(f, ${'Range'}Error));\ntest.run();`), [
+    'gives assert.throws an error class',
+  ]);
   assert.equal(faults(`${head}test('a', f);\ntest.only('b', f);\ntest.run();`), ['test singles out a test']);
   assert.equal(faults(`${head}test.run();`), ['test has no test']);
   assert.equal(faults(`${head}for (const x of [1]) test(String(x), f);\ntest.run();`), []);
