@@ -4,7 +4,7 @@ import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses, type LossName } from './curvature/damage.ts';
-import { JointMeasurement } from './curvature/joint.ts';
+import { JointMeasurement, weightsOf } from './curvature/joint.ts';
 import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
 import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
@@ -20,7 +20,7 @@ import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
 import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
-import { sizeOf } from './tensor.ts';
+import { sizeOf, type Tensor } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import { sigmaMax } from './wasm/sigma-max.ts';
@@ -95,7 +95,8 @@ export class CurvatureQuantizationAnalyzer {
   private calibration: Calibration | undefined;
   private data: MetricData | undefined;
   private joint: JointMeasurement | undefined;
-  private candidates: Candidates;
+  /** The quantized forms of every layer at every width; new after `calibrate`. */
+  candidates: Candidates;
   private spectra = new Map<string, LayerSpectrum>();
   private costs: CostTable | undefined;
 
@@ -266,10 +267,17 @@ export class CurvatureQuantizationAnalyzer {
     return this.optimizer().minimumFor(eps);
   }
 
-  /** An optimizer over the cost table with this analyzer's widths. */
+  /** An optimizer over the cost table, whose plans have this analyzer's widths, granularity, symmetry and format. */
   optimizer(options: Omit<OptimizerOptions, 'widths'> = {}): BitWidthOptimizer {
     if (!this.costs) throw new RangeError('call computeCurvature() before an allocation is asked for');
-    return new BitWidthOptimizer(this.costs, { widths: this.widths, ...options });
+    const { granularity, asymmetricBits } = this.rounding;
+    return new BitWidthOptimizer(this.costs, {
+      widths: this.widths,
+      granularity,
+      symmetric: (bits) => !asymmetricBits.includes(bits),
+      format: this.format.name,
+      ...options,
+    });
   }
 
   /**
@@ -319,6 +327,11 @@ export class CurvatureQuantizationAnalyzer {
   async measure(plan: Pick<Plan, 'layers'>): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
     return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.bits])));
+  }
+
+  /** The weights that a plan puts in the place of the initializers, by name: for `Session.run`. */
+  weightsOf(plan: Pick<Plan, 'layers'>): Map<string, Tensor> {
+    return weightsOf(this, new Map(plan.layers.map((l) => [l.weight, l.bits])));
   }
 
   /** Damage of weights as they were written, measured on the calibration data. @throws RangeError before `calibrate` */

@@ -99,7 +99,8 @@ export function sizeOf(dims: readonly number[]): number {
  */
 export function tensor(dtype: DType, dims: readonly number[], data: TypedArray): Tensor {
   const want = CONSTRUCTORS[dtype];
-  if (!(data instanceof want)) throw new TypeError(`${dtype} tensor: expected ${want.name}, got ${data?.constructor?.name}`);
+  if (!(data instanceof want))
+    throw new TypeError(`${dtype} tensor: expected ${want.name}, got ${data?.constructor?.name}`);
   if (data.length !== sizeOf(dims))
     throw new RangeError(`${dtype} tensor [${dims}]: expected ${sizeOf(dims)} elements, got ${data.length}`);
   return { dtype, dims, data };

@@ -155,8 +155,8 @@ class Collector {
     const cols = tensor.dims.at(-1) ?? 1;
     const n = sizeOf(tensor.dims);
     if (n === 0 || cols === 0) return;
-    let running = this.values.get(name);
-    if (!running) this.values.set(name, (running = new RunningStatistics(this.wasm)));
+    const running = this.values.get(name) ?? new RunningStatistics(this.wasm);
+    this.values.set(name, running);
     const counted = tensor.dims[0] === samples && (this.alone?.get(name) ?? 1) === 1;
     this.shapes.set(name, counted ? tensor.dims.slice(1) : tensor.dims);
     const apart = counted ? samples : 1;
@@ -215,11 +215,12 @@ class Collector {
   private inWasm(tensor: Tensor, body: (at: number) => void): void {
     const { arena } = this.wasm;
     const data = tensor.data as Float32Array;
-    if (data.buffer === arena.memory.buffer) return body(data.byteOffset);
-    arena.scope((alloc) => {
-      const at = alloc(data.byteLength);
-      arena.put(at, data);
-      body(at);
-    });
+    if (data.buffer === arena.memory.buffer) body(data.byteOffset);
+    else
+      arena.scope((alloc) => {
+        const at = alloc(data.byteLength);
+        arena.put(at, data);
+        body(at);
+      });
   }
 }

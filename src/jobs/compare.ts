@@ -93,8 +93,9 @@ function add(
   other: Tensor,
 ): void {
   if (other.dims.join() !== reference.dims.join() || other.dtype !== 'float') return;
-  let sum = sums.get(name);
-  if (!sum) sums.set(name, (sum = { opType: reference.opType, dims: reference.dims, maxError: 0, error: 0, norm: 0 }));
+  const { opType, dims } = reference;
+  const sum = sums.get(name) ?? { opType, dims, maxError: 0, error: 0, norm: 0 };
+  sums.set(name, sum);
   const x = reference.data;
   const y = other.data as Float32Array;
   for (let i = 0; i < x.length; i++) {
@@ -107,7 +108,7 @@ function add(
 
 function figures({ maxError, error, norm }: Sum) {
   const ratio = error === 0 ? 0 : norm > 0 ? error / norm : Number.POSITIVE_INFINITY;
-  const relativeSquaredError = ratio <= Number.MAX_VALUE ? ratio : Number.MAX_VALUE;
+  const relativeSquaredError = Math.min(ratio, Number.MAX_VALUE);
   return {
     maxError: Math.min(maxError, Number.MAX_VALUE),
     relativeSquaredError,

@@ -50,16 +50,13 @@ export class Search {
     wasm: Wasm,
     private readonly options: SearchOptions = {},
   ) {
-    const { clip, scaleType, granularity, asymmetricBits } = analyzer.rounding;
+    const { clip, scaleType } = analyzer.rounding;
     this.quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
     const settings: OptimizerOptions = {
       objective: options.objective,
       pins: pinsOf(options),
       ties: options.ties,
-      granularity,
-      symmetric: (bits) => !asymmetricBits.includes(bits),
       rounding: options.rounding ?? 'nearest',
-      format: analyzer.format.name,
     };
     this.optimizer = analyzer.optimizer(settings);
   }

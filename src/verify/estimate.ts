@@ -151,7 +151,7 @@ class Norms {
     }
     const name = node.inputs[WEIGHTED[node.opType] ?? -1];
     const weight = name === undefined ? undefined : this.initializers.get(name);
-    if (!weight || weight.dataType !== 1 || weight.dims.length < 2) return undefined;
+    if (weight?.dataType !== 1 || weight.dims.length < 2) return undefined;
     if (node.opType === 'MatMul' && weight.dims.length !== 2) return undefined;
     return this.norm(`left ${node.opType} ${name} ${node.outputs[0]}`, () => this.ofLeft(node, weight));
   }
