@@ -7,6 +7,7 @@ import { chooseLosses, type LossName } from './curvature/damage.ts';
 import { JointMeasurement, weightsOf } from './curvature/joint.ts';
 import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
+import { leastConvolutionNorm } from './curvature/least-norm.ts';
 import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
@@ -14,7 +15,6 @@ import { UsageError } from './errors.ts';
 import { foldBatchNormalization } from './graph/fold.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import { Session } from './graph/session.ts';
-import { convWindow, type Window } from './graph/window.ts';
 import type { Model } from './onnx/model.ts';
 import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
@@ -23,7 +23,6 @@ import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sizeOf, type Tensor } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
-import { sigmaMax } from './wasm/sigma-max.ts';
 import type { Wasm } from './wasm/wasm.ts';
 
 export interface AnalyzerOptions {
@@ -294,27 +293,16 @@ export class CurvatureQuantizationAnalyzer {
         spectrum.sigmaMax * alpha,
         this.inputNorm(layer),
         this.targetAccuracy,
-        (spectrum.exact ? spectrum.sigmaMax : this.leastNorm(layer)) * alpha,
+        (spectrum.exact
+          ? spectrum.sigmaMax
+          : leastConvolutionNorm(
+              this.wasm,
+              layer,
+              this.candidates.float(layer),
+              this.calibration?.shapes.get(layer.input),
+            )) * alpha,
       );
     });
-  }
-
-  /**
-   * A lower bound on the norm of a convolution: the norm of its kernel as a matrix, which is what it does to inputs that are
-   * zero outside one window. 0 where no window lies inside the calibrated inputs as a whole.
-   */
-  private leastNorm(layer: Layer): number {
-    const input = this.calibration?.shapes.get(layer.input);
-    const node = layer.nodes[0]!;
-    if (node.opType !== 'Conv' || !input || !holdsWindow(convWindow(node, layer.dims, [1, ...input]))) return 0;
-    const rows = this.candidates.float(layer);
-    const each = rows.length / layer.groups;
-    let least = 0;
-    for (let g = 0; g < layer.groups; g++) {
-      const kernel = Float64Array.from(rows.subarray(g * each, (g + 1) * each));
-      least = Math.max(least, sigmaMax(this.wasm, kernel, layer.rows / layer.groups, layer.cols));
-    }
-    return least;
   }
 
   /** Theorem 3.4: a bound on the l2 error of one sample's output, and every layer's share of it. */
@@ -414,18 +402,6 @@ function withoutNonFinite(
 function scaleOf(layer: Layer): number {
   const alpha = layer.opType === 'Gemm' ? layer.nodes[0]!.attributes.get('alpha') : undefined;
   return alpha?.type === 'float' ? Math.abs(alpha.value) : 1;
-}
-
-/** Whether one window at least touches no padding. */
-function holdsWindow({ input, kernel, strides, dilations, pads, output }: Window): boolean {
-  return [0, 1].every((axis) => {
-    const reach = (kernel[axis]! - 1) * dilations[axis]!;
-    for (let o = 0; o < output[axis]!; o++) {
-      const at = o * strides[axis]! - pads[axis]!;
-      if (at >= 0 && at + reach < input[axis]!) return true;
-    }
-    return false;
-  });
 }
 
 function widthsOf(options: AnalyzerOptions): readonly number[] {

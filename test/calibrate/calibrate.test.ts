@@ -46,7 +46,9 @@ test('statistics of every value of the MLP agree with f64 loops', async () => {
   assert.is(found.batches, 5);
   const weights = new Map(mlp.graph.initializers.map((t) => [t.name, floats(t.tensor())]));
   const image = floats(feeds('mnist-calib', n).image);
-  let x = Array.from({ length: n }, (_, i) => Float64Array.from(image.subarray(784 * i, 784 * (i + 1))));
+  let x: Float64Array[] = Array.from({ length: n }, (_, i) =>
+    Float64Array.from(image.subarray(784 * i, 784 * (i + 1))),
+  );
   const expected = new Map([['image', x]]);
   for (const [i, value] of [
     [0, '/0/Gemm_output_0'],
