@@ -1,0 +1,97 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { ModelError } from '../../src/errors.ts';
+import { inspectModel } from '../../src/jobs/inspect.ts';
+import { makeInitializer, makeNode, makeValueInfo, readModel, writeModel } from '../../src/onnx/index.ts';
+import { tensor } from '../../src/tensor.ts';
+import { modelBytes } from '../demonstration.ts';
+import { model } from '../quantize/models.ts';
+
+const test = suite('jobs/inspect');
+
+test('the MLP', () => {
+  const bytes = modelBytes('mnist-mlp');
+  const found = inspectModel(bytes, 'mlp');
+  assert.is(found.name, 'mlp');
+  assert.is(found.bytes, bytes.length);
+  assert.match(found.producer, /pytorch/);
+  assert.equal(found.opsets, [{ domain: '', version: 17 }]);
+  assert.equal(found.inputs, [{ name: 'image', type: 'float', dims: ['N', 784] }]);
+  assert.equal(found.outputs, [{ name: 'logits', type: 'float', dims: ['N', 10] }]);
+  assert.equal(found.operators, [
+    { opType: 'Gemm', domain: '', count: 3, supported: true },
+    { opType: 'Relu', domain: '', count: 2, supported: true },
+  ]);
+  assert.equal(
+    found.weights.map((w) => [w.name, w.opType, w.dims.join('x'), w.params]),
+    [
+      ['0', 'Gemm', '256x784', 200704],
+      ['2', 'Gemm', '128x256', 32768],
+      ['4', 'Gemm', '10x128', 1280],
+    ],
+  );
+  assert.is(found.parameters, 200704 + 32768 + 1280 + 256 + 128 + 10);
+  assert.equal(JSON.parse(JSON.stringify(found)), found);
+});
+
+test('all demonstration models run: every operator is supported, every node counted', () => {
+  for (const name of ['mnist-mlp', 'resnet18-fashion', 'transformer-text'] as const) {
+    const bytes = modelBytes(name);
+    const found = inspectModel(bytes);
+    assert.ok(found.operators.every((o) => o.supported));
+    assert.is(
+      found.operators.reduce((n, o) => n + o.count, 0),
+      readModel(bytes).graph.nodes.length,
+    );
+    assert.ok(found.weights.length > 0 && found.inputs.length === 1);
+  }
+});
+
+test('what cannot be run is said, nothing is run', () => {
+  const bytes = writeModel(
+    model(
+      {
+        nodes: [
+          makeNode('Bernoulli', ['x'], ['a']),
+          makeNode('Magic', ['a'], ['b'], {}, { domain: 'test.other' }),
+          makeNode('Relu', ['b'], ['y']),
+        ],
+        initializers: [makeInitializer('w', tensor('float', [20, 20], new Float32Array(400)))],
+        inputs: [makeValueInfo('x', 'float', ['N', 3])],
+        outputs: [makeValueInfo('y', 'float', undefined)],
+      },
+      17,
+    ),
+  );
+  let found: ReturnType<typeof inspectModel> | undefined;
+  try {
+    found = inspectModel(bytes);
+  } catch (error) {
+    // a model without an import of the domain it uses is damaged
+    assert.instance(error, ModelError);
+  }
+  if (!found) return;
+  assert.equal(
+    found.operators.map((o) => [o.domain, o.opType, o.supported]),
+    [
+      ['', 'Bernoulli', false],
+      ['test.other', 'Magic', false],
+      ['', 'Relu', true],
+    ],
+  );
+  assert.equal(found.left, [{ weight: 'w', reason: 'used by no node' }]);
+});
+
+test('no model', () => {
+  for (const bytes of [
+    new Uint8Array(0),
+    new TextEncoder().encode('PK not a model'),
+    modelBytes('mnist-mlp').subarray(0, 5000),
+  ])
+    assert.throws(
+      () => inspectModel(bytes, 'it'),
+      (e: unknown) => e instanceof ModelError && /\bit\b/.test(e.message),
+    );
+});
+
+test.run();

@@ -1,0 +1,310 @@
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { Plan } from '../../src/allocate/types.ts';
+import { datasetFromArrays } from '../../src/data/index.ts';
+import { DataError, UsageError } from '../../src/errors.ts';
+import { findLayers, Session } from '../../src/graph/index.ts';
+import { type QuantizeOptions, quantize } from '../../src/jobs/quantize.ts';
+import { makeInitializer, makeNode, makeValueInfo, readModel, writeModel } from '../../src/onnx/index.ts';
+import { type Tensor, tensor } from '../../src/tensor.ts';
+import { dataset, feeds, floats, modelBytes } from '../demonstration.ts';
+import { loadWasm } from '../helpers.ts';
+import { model, planFor } from '../quantize/models.ts';
+import { smallData, smallFeeds, smallModel } from './small.ts';
+
+const test = suite('jobs/quantize');
+const wasm = await loadWasm();
+const bytes = modelBytes('mnist-mlp');
+const SAMPLES = 128;
+const calibration = dataset('mnist-calib', SAMPLES);
+const run = (options: QuantizeOptions) => quantize(wasm, bytes, { name: 'mlp', calibration, batch: 64, ...options });
+const { table, ...first } = await run({ bits: 4.1 });
+
+const smallBytes = writeModel(smallModel());
+const small = (options: QuantizeOptions) =>
+  quantize(wasm, smallBytes, { name: 'small', calibration: smallData(48), batch: 16, ...options });
+const { table: smallTable, ...smallFirst } = await small({ bits: 5 });
+/** With the cost table at hand: everything but the measurements of single layers. */
+const again = (options: QuantizeOptions) => run({ table, ...options });
+
+async function throws(type: abstract new (...args: never[]) => Error, pattern: RegExp, work: Promise<unknown>) {
+  let error: unknown;
+  await work.catch((e: unknown) => {
+    error = e;
+  });
+  assert.instance(error, type);
+  assert.match((error as Error).message, pattern);
+}
+
+/** Mean KL of the model in a file to the original on the first samples, by f64 arithmetic. */
+function damageOf(original: Uint8Array, file: Uint8Array, given: Record<string, Tensor>): number {
+  const [a, b] = [original, file].map((f) => {
+    const session = new Session(readModel(f), wasm);
+    const out = session.run(given).logits!;
+    session.dispose();
+    return out;
+  }) as [Tensor, Tensor];
+  const cols = a.dims[1]!;
+  let total = 0;
+  for (let r = 0; r < a.data.length; r += cols) {
+    const logs = (x: Tensor) => {
+      const row = [...floats(x).subarray(r, r + cols)];
+      const max = Math.max(...row);
+      const sum = row.reduce((s, v) => s + Math.exp(v - max), 0);
+      return row.map((v) => v - max - Math.log(sum));
+    };
+    const [p, q] = [logs(a), logs(b)];
+    p.forEach((v, c) => {
+      total += Math.exp(v) * (v - q[c]!);
+    });
+  }
+  return total / a.dims[0]!;
+}
+
+test('never worse than uniform at the same bytes on the calibration data; the damage told is the file’s', async () => {
+  for (const bits of [2.2, 4.1, 6]) {
+    const { plan, report, bytes: file } = await again({ bits });
+    const [chosen] = report.allocations;
+    const uniform = report.allocations.find((a) => a.name === 'uniform')!;
+    assert.ok(chosen!.damage! <= uniform.damage!, `${bits}: ${chosen!.damage} ${uniform.damage}`);
+    for (const a of report.allocations) assert.ok(chosen!.damage! <= a.damage! && a.averageBits <= bits);
+    assert.is(report.chosen, chosen!.name);
+    assert.ok(plan.averageBits <= bits);
+    assert.is(report.averageBits, plan.averageBits);
+    assert.equal(
+      report.layers.map((l) => l.bits),
+      plan.layers.map((l) => l.bits),
+    );
+    const measured = damageOf(bytes, file, feeds('mnist-calib', SAMPLES));
+    assert.ok(Math.abs(measured - chosen!.damage!) < 1e-6 * measured + 1e-9, `${bits}: ${measured} ${chosen!.damage}`);
+  }
+});
+
+test('the report’s bytes are the file’s', () => {
+  const { report, bytes: file, plan } = first;
+  assert.is(report.output.bytes, file.length);
+  assert.is(report.output.ratio, bytes.length / file.length);
+  assert.is(report.model.bytes, bytes.length);
+  assert.is(report.output.opset, 17, 'dense keeps the opset');
+  const written = readModel(file);
+  const stored = written.graph.initializers
+    .filter((t) => /\.weight\.(q\d?|s|z)$/.test(t.name))
+    .reduce((sum, t) => sum + t.tensor().data.byteLength, 0);
+  assert.is(stored, plan.bytes);
+  assert.is(
+    report.layers.reduce((sum, l) => sum + l.bytes, 0),
+    plan.bytes,
+  );
+  assert.is((8 * plan.bytes) / report.model.quantizable, report.averageBits);
+});
+
+test('a budget in bytes is that of the written file', async () => {
+  let last = Number.POSITIVE_INFINITY;
+  for (const budgetBytes of [131_313, 72_000]) {
+    const { report, bytes: file } = await again({ budgetBytes });
+    assert.ok(file.length <= budgetBytes, `${file.length} of ${budgetBytes}`);
+    assert.is(report.output.bytes, file.length);
+    assert.equal(report.budget, { averageBits: null, bytes: budgetBytes });
+    assert.ok(report.allocations.some((a) => a.name === 'uniform'));
+    assert.ok(report.allocations[0]!.damage! <= report.allocations.find((a) => a.name === 'uniform')!.damage!);
+    assert.ok(file.length < last);
+    last = file.length;
+  }
+  // The smallest file there is fits its own size to the byte, and not one byte less.
+  const all2 = await small({ plan: { ...smallFirst.plan, layers: smallFirst.plan.layers.map(two) } });
+  assert.is((await small({ budgetBytes: all2.bytes.length })).bytes.length, all2.bytes.length);
+  await throws(
+    UsageError,
+    new RegExp(`budget \\d+ bytes: expected at least ${all2.bytes.length}, `),
+    small({ budgetBytes: all2.bytes.length - 1 }),
+  );
+  const huge = await small({ budgetBytes: 10_000_000 });
+  assert.ok(huge.plan.layers.every((l) => l.bits >= 7));
+});
+
+const two = (l: Plan['layers'][number]) => ({ ...l, bits: 2, symmetric: false });
+
+test('pins, exclusions and ties are kept', async () => {
+  const widths = ({ plan }: { plan: Plan }) => plan.layers.map((l) => l.bits);
+  const pinned = await small({ bits: 5.5, pins: new Map([['2', 7]]) });
+  assert.is(widths(pinned)[1], 7);
+  assert.ok(pinned.report.allocations.every((a) => a.bits[1] === 7));
+  assert.ok(pinned.plan.averageBits <= 5.5);
+  const excluded = await small({ bits: 9, exclude: ['4'] });
+  assert.is(widths(excluded)[2], 32);
+  assert.equal(
+    floats(
+      readModel(excluded.bytes)
+        .graph.initializers.find((t) => t.name === '4.weight')!
+        .tensor(),
+    ),
+    floats(
+      readModel(smallBytes)
+        .graph.initializers.find((t) => t.name === '4.weight')!
+        .tensor(),
+    ),
+  );
+  assert.is(excluded.report.layers[2]!.reason, 'pinned to float');
+  const tied = await small({ bits: 5.4, ties: [['0', '4']] });
+  assert.is(widths(tied)[0], widths(tied)[2]);
+  for (const a of tied.report.allocations) assert.is(a.bits[0], a.bits[2]);
+  await throws(UsageError, /pin 'nine': no such layer/, small({ bits: 5, pins: new Map([['nine', 4]]) }));
+  await throws(
+    UsageError,
+    /tied to one width but pinned/,
+    small({
+      bits: 4,
+      pins: new Map([
+        ['0', 4],
+        ['2', 5],
+      ]),
+      ties: [['0', '2']],
+    }),
+  );
+});
+
+test('a plan is applied exactly, and measured as it was written', async () => {
+  const layers = planFor(smallModel(), (i) => ({
+    bits: [3, 5, 16][i]!,
+    granularity: (['tensor', 32, 'channel'] as const)[i]!,
+    symmetric: i !== 1,
+  })).layers;
+  const plan: Plan = { ...smallFirst.plan, layers };
+  const { plan: used, report, bytes: file } = await small({ plan });
+  assert.equal(used, plan);
+  assert.is(report.chosen, 'given plan');
+  assert.equal(
+    report.layers.map((l) => [l.bits, l.granularity, l.symmetric]),
+    [
+      [3, 'tensor', true],
+      [5, 32, false],
+      [16, 'channel', true],
+    ],
+  );
+  const measured = damageOf(smallBytes, file, smallFeeds(48));
+  assert.ok(Math.abs(report.allocations[0]!.damage! - measured) < 1e-6 * measured + 1e-9);
+  const some = await small({ plan: { ...plan, layers: layers.slice(1, 2) } });
+  assert.is(some.report.layers.length, 1);
+  assert.ok(
+    findLayers(readModel(some.bytes)).layers.some((l) => l.weight === '0.weight'),
+    'the others stay float',
+  );
+  await throws(
+    UsageError,
+    /no quantizable weight 'x'/,
+    small({ plan: { ...plan, layers: [{ ...layers[0]!, weight: 'x' }] } }),
+  );
+});
+
+test('the same twice, with and without a table at hand', async () => {
+  const fresh = await run({ bits: 4.1 });
+  assert.equal(fresh.bytes, first.bytes);
+  assert.equal(fresh.plan, first.plan);
+  assert.equal(fresh.table, table);
+  assert.equal({ ...fresh.report, seconds: 0 }, { ...first.report, seconds: 0 });
+  const reused = await again({ bits: 4.1 });
+  assert.equal(reused.bytes, first.bytes);
+  assert.equal(reused.plan, first.plan);
+  const json = JSON.parse(JSON.stringify(first.report)) as unknown;
+  assert.equal(json, first.report, 'the report is plain JSON');
+});
+
+test('without data: the weights’ own plan, called a proxy', async () => {
+  const { plan, report, table: own } = await quantize(wasm, bytes, { bits: 4.1 });
+  assert.is(own.metric, 'spectral');
+  assert.is(report.unit, 'proxy');
+  assert.is(report.calibration, null);
+  assert.ok(plan.averageBits <= 4.1);
+  assert.ok(report.allocations.every((a) => a.damage === null));
+  assert.equal(
+    report.guarantees.map((g) => g.label),
+    ['proved', 'proxy'],
+  );
+  assert.is(report.guarantees[0]!.value, 0, 'the allocation is optimal on its table');
+  assert.ok(report.layers.every((l) => l.lossCurvature === null && !l.damageMeasured));
+  await throws(UsageError, /--metric kl .*needs calibration data/, quantize(wasm, bytes, { bits: 4, metric: 'kl' }));
+});
+
+test('held-out data: the written file beside the original', async () => {
+  const { report } = await again({ bits: 4.1, evaluation: dataset('mnist-eval', 300) });
+  const found = report.evaluation!;
+  assert.is(found.samples, 300);
+  assert.ok(found.accuracy! > 0.9 && found.reference!.accuracy! > 0.9);
+  assert.ok(found.reference!.kl! > 0 && found.reference!.kl! < 0.05);
+  assert.ok(report.guarantees.some((g) => g.label === 'proved' && /Clopper-Pearson/.test(g.statement)));
+  const wrong = datasetFromArrays(new Map([['image', tensor('float', [2, 5], new Float32Array(10))]]));
+  await throws(DataError, /axis 1 must be 784, found 5/, again({ bits: 4.1, evaluation: wrong }));
+});
+
+test('formats: qdq has its own widths and opset', async () => {
+  const { plan, report, bytes: file } = await small({ bits: 8, format: 'qdq' });
+  assert.equal(report.widths, [4, 8, 16]);
+  assert.is(report.output.format, 'qdq');
+  assert.is(report.output.opset, 21);
+  assert.ok(plan.layers.every((l) => l.format === 'qdq'));
+  assert.ok(readModel(file).graph.nodes.some((n) => n.opType === 'DequantizeLinear'));
+  await throws(
+    UsageError,
+    /--format qdq: expected widths among 4, 8, 16, found 3/,
+    small({ bits: 4, format: 'qdq', widths: [3, 4] }),
+  );
+});
+
+test('budgets that make no sense', async () => {
+  await throws(UsageError, /expected a budget/, small({}));
+  await throws(UsageError, /expected one budget, found both/, small({ bits: 4, budgetBytes: 1e5 }));
+  await throws(UsageError, /below the smallest/, small({ bits: 1.5 }));
+  await throws(UsageError, /above the largest/, small({ bits: 12 }));
+  const tiny = model(
+    {
+      nodes: [makeNode('MatMul', ['x', 'w'], ['y'])],
+      initializers: [makeInitializer('w', tensor('float', [4, 4], new Float32Array(16)))],
+      inputs: [makeValueInfo('x', 'float', ['N', 4])],
+      outputs: [makeValueInfo('y', 'float', undefined)],
+    },
+    17,
+  );
+  await throws(
+    UsageError,
+    /tiny: no weight that can be quantized \(1 left out\)/,
+    quantize(wasm, writeModel(tiny), { name: 'tiny', bits: 4 }),
+  );
+});
+
+test('cancelled at any point: the reason comes back and the memory is free', async () => {
+  const before = wasm.arena.used;
+  const stages: string[] = [];
+  await small({
+    bits: 6,
+    widths: [3, 8],
+    progress: (stage) => stages.at(-1) === stage || stages.push(stage),
+    evaluation: smallData(40, 5),
+  });
+  assert.is(wasm.arena.used, before);
+  assert.ok(stages.length >= 4, stages.join());
+  for (const stage of new Set(stages))
+    for (const after of [0, 2]) {
+      const controller = new AbortController();
+      const reason = new Error(`stopped at ${stage}`);
+      let seen = 0;
+      let error: unknown;
+      await small({
+        bits: 6,
+        widths: [3, 8],
+        evaluation: smallData(40, 5),
+        signal: controller.signal,
+        progress: (now) => {
+          if (now === stage && seen++ === after) controller.abort(reason);
+        },
+      }).catch((e: unknown) => {
+        error = e;
+      });
+      // The last call of a stage may be the job's last.
+      if (seen > after && !(error === undefined && stage === 'evaluating')) assert.is(error, reason, stage);
+      assert.is(wasm.arena.used, before, `${stage}, ${after}`);
+    }
+  const aborted = AbortSignal.abort(new Error('before it began'));
+  await throws(Error, /before it began/, small({ bits: 5, signal: aborted }));
+});
+
+test.run();
