@@ -12,8 +12,8 @@ import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { UsageError } from './errors.ts';
-import { foldBatchNormalization } from './graph/fold.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
+import { prepareModel } from './graph/prepare.ts';
 import { Session } from './graph/session.ts';
 import type { Model } from './onnx/model.ts';
 import type { Progress } from './progress.ts';
@@ -72,8 +72,8 @@ export interface LayerCurvature {
 
 /**
  * The seed document's analyzer: calibrates on real forward passes, computes every layer's curvature (Definition 4.1), allocates
- * bits, and says what Theorems 3.4 and 4.7 have to say of the result. The model is taken as it is; BatchNormalization is folded
- * into the convolution before it, on a copy.
+ * bits, and says what Theorems 3.4 and 4.7 have to say of the result. The model is taken as it is; on a copy, weights held by
+ * Constant nodes become initializers and BatchNormalization is folded into the convolution before it.
  *
  *     const analyzer = new CurvatureQuantizationAnalyzer(model, wasm, { targetAccuracy: 0.01, minBits: 2, maxBits: 8 });
  *     await analyzer.calibrate(data);
@@ -122,7 +122,7 @@ export class CurvatureQuantizationAnalyzer {
       ...rounding,
       scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
     };
-    this.model = foldBatchNormalization(model);
+    this.model = prepareModel(model);
     const { layers, left } = withoutNonFinite(this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;

@@ -81,6 +81,7 @@ export type { Attribute, Graph, Initializer, Model, Node, ValueInfo } from './on
 export {
   findLayers,
   foldBatchNormalization,
+  prepareModel,
   type Layer,
   type Observer,
   type RunOptions,

@@ -1,7 +1,9 @@
 /** Models as graphs that run: execution, folding, layers, edits. */
 export { freshNames, mapNodes, withInitializers, withoutUnused } from './edit.ts';
 export { foldBatchNormalization } from './fold.ts';
+export { hoistConstants } from './hoist.ts';
 export { findLayers, type Layer, type LeftWeight, SMALLEST_LAYER } from './layers.ts';
+export { prepareModel } from './prepare.ts';
 export { canRaise } from './opset.ts';
 export { describe, labelOf, orderedNodes } from './order.ts';
 export { type Observer, type RunOptions, Session, type Trace } from './session.ts';

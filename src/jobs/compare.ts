@@ -1,7 +1,7 @@
 import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
-import { foldBatchNormalization } from '../graph/fold.ts';
+import { prepareModel } from '../graph/prepare.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
@@ -35,7 +35,7 @@ export async function compareModels(
   dataset: Dataset,
   options: CompareOptions = {},
 ): Promise<CompareReport> {
-  const [left, right] = [foldBatchNormalization(a), foldBatchNormalization(b)];
+  const [left, right] = [prepareModel(a), prepareModel(b)];
   const first = new Session(left, wasm);
   const second = new Session(right, wasm);
   try {
@@ -108,11 +108,12 @@ function add(
 
 function figures({ maxError, error, norm }: Sum) {
   const ratio = error === 0 ? 0 : norm > 0 ? error / norm : Number.POSITIVE_INFINITY;
-  const relativeSquaredError = Math.min(ratio, Number.MAX_VALUE);
+  // NaN counts as the worst there is.
+  const relativeSquaredError = Number.isFinite(ratio) ? ratio : Number.MAX_VALUE;
   return {
     maxError: Math.min(maxError, Number.MAX_VALUE),
     relativeSquaredError,
     /** Signal to quantization noise in dB; null where the two are equal, or where there is no signal. */
-    sqnr: ratio > 0 && ratio <= Number.MAX_VALUE ? -10 * Math.log10(ratio) : null,
+    sqnr: ratio > 0 && Number.isFinite(ratio) ? -10 * Math.log10(ratio) : null,
   };
 }

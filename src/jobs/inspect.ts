@@ -1,4 +1,5 @@
 import { findLayers } from '../graph/layers.ts';
+import { prepareModel } from '../graph/prepare.ts';
 import { readModel } from '../onnx/index.ts';
 import type { Graph, Node, ValueInfo } from '../onnx/model.ts';
 import { findOperator } from '../ops/index.ts';
@@ -17,7 +18,7 @@ export function inspectModel(bytes: Uint8Array, name = 'model'): InspectReport {
     if (seen) seen.count++;
     else counts.set(key, { node, count: 1 });
   }
-  const { layers, left } = findLayers(model);
+  const { layers, left } = findLayers(prepareModel(model));
   return {
     name,
     bytes: bytes.length,

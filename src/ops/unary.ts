@@ -104,6 +104,36 @@ export const LeakyRelu: Op = withHalf(
   }),
 );
 
+/** y = clip(alpha x + beta, 0, 1). */
+function hardSigmoid(x: Tensor, alpha: number, beta: number, rt: Runtime): Tensor {
+  const { k } = rt.wasm;
+  const n = x.data.length;
+  const y = rt.empty('float', x.dims);
+  const py = rt.ptr(y);
+  k.mul_scalar(rt.ptr(x), alpha, py, n);
+  k.add_scalar(py, beta, py, n);
+  k.clip(py, py, n, 0, 1);
+  return y;
+}
+
+export const HardSigmoid: Op = withHalf(
+  since(6, (node) => {
+    const alpha = float(node, 'alpha', Math.fround(0.2));
+    const beta = float(node, 'beta', 0.5);
+    return (inputs, rt) => [hardSigmoid(asFloat(need(inputs, 0, 'X'), 'X'), alpha, beta, rt)];
+  }),
+);
+
+/** x HardSigmoid(x) with alpha 1/6, beta 1/2. */
+export const HardSwish: Op = withHalf(
+  since(14, () => (inputs, rt) => {
+    const x = asFloat(need(inputs, 0, 'X'), 'X');
+    const y = hardSigmoid(x, 1 / 6, 0.5, rt);
+    rt.wasm.k.mul(rt.ptr(x), rt.ptr(y), rt.ptr(y), x.data.length);
+    return [y];
+  }),
+);
+
 /** Gaussian error linear unit; `approximate` "tanh" is x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
 export const Gelu: Op = withHalf(
   since(20, (node) => {

@@ -44,6 +44,12 @@ test('integers', async () => {
   for (const type of ['int32', 'int64'] as const) await agree('Sign', [integers(type, [9], -2, 2)]);
 });
 
+test('HardSigmoid, HardSwish', async () => {
+  await agree('HardSigmoid', [floats([3, 5])]);
+  await agree('HardSigmoid', [floats([7])], { alpha: float(0.7), beta: float(0.1) });
+  await agree('HardSwish', [floats([3, 5, 7])], {}, { opset: 14 });
+});
+
 test('LeakyRelu, Gelu', async () => {
   await agree('LeakyRelu', [floats([3, 5])]);
   await agree('LeakyRelu', [floats([3, 5])], { alpha: float(0.3) });

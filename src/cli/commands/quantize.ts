@@ -4,7 +4,7 @@ import { DataError, UsageError } from '../../errors.ts';
 import {
   FORMATS,
   findLayers,
-  foldBatchNormalization,
+  prepareModel,
   type Granularity,
   type Model,
   objectiveNames,
@@ -205,7 +205,7 @@ function defaultOutput(path: string, { bits, budget }: Flags): string {
 
 function namedLayers(model: Model, { pin, exclude, tie }: Flags) {
   if (!pin && !exclude && !tie) return {};
-  const { layers } = findLayers(foldBatchNormalization(model));
+  const { layers } = findLayers(prepareModel(model));
   const pins = parsePins(pin ?? [], layers);
   const excluded = parseExclusions(exclude ?? [], layers);
   const both = excluded.find((name) => pins.has(name) && pins.get(name) !== 32);
