@@ -127,7 +127,7 @@ export function localError(context: MetricContext, data: MetricData, layer: Laye
   let total = 0;
   for (let r = 0; r < layer.rows; r++) {
     let square = 0;
-    for (let i = r * layer.cols; i < (r + 1) * layer.cols; i++) square += (rows[i]! - float[i]!) ** 2;
+    for (let i = r * layer.cols; i < (r + 1) * layer.cols; i++) square += squared(rows[i]! - float[i]!);
     total += square * (found?.rowWeights ? found.rowWeights[r]! : 1);
   }
   return total;
@@ -137,7 +137,7 @@ function noisy(context: MetricContext, layer: Layer, seed: number): Variant & { 
   const float = context.candidates.float(layer);
   const four = context.candidates.values(layer, context.widths.includes(4) ? 4 : context.widths[0]!);
   let square = 0;
-  for (let i = 0; i < float.length; i++) square += (float[i]! - four[i]!) ** 2;
+  for (let i = 0; i < float.length; i++) square += squared(float[i]! - four[i]!);
   const deviation = Math.sqrt(square / float.length);
   const rows = () => gaussianNoise(float, deviation, seed);
   return { rows, make: () => context.candidates.shaped(layer, rows()) };
@@ -175,4 +175,9 @@ function table(
 /** Lets timers, signals and rendering run. */
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
+}
+
+/** A product: engines may round powers otherwise. */
+function squared(x: number): number {
+  return x * x;
 }
