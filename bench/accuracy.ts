@@ -1,6 +1,6 @@
 // The figures of the README and of the accuracy goals, from one command: `npm run bench:accuracy`.
 // Prints the tables and writes bench/results/accuracy.json. Nothing here is timed against anything.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type SweepReport, datasetFromArrays, demonstrate, loadKernels, readNpz, sweep } from '../src/node.ts';
@@ -86,6 +86,7 @@ if (only.length === 0) {
     evaluation: data('mnist-eval.npz'),
   });
   console.log(`\n${demoText(demo.report)}`);
+  mkdirSync(join(root, 'bench', 'results'), { recursive: true });
   writeFileSync(
     join(root, 'bench', 'results', 'accuracy.json'),
     `${JSON.stringify({ goals, reports, demo: demo.report }, null, 1)}\n`,

@@ -48,29 +48,25 @@ test('all demonstration models run: every operator is supported, every node coun
 });
 
 test('what cannot be run is said, nothing is run', () => {
-  const bytes = writeModel(
-    model(
-      {
-        nodes: [
-          makeNode('Bernoulli', ['x'], ['a']),
-          makeNode('Magic', ['a'], ['b'], {}, { domain: 'test.other' }),
-          makeNode('Relu', ['b'], ['y']),
-        ],
-        initializers: [makeInitializer('w', tensor('float', [20, 20], new Float32Array(400)))],
-        inputs: [makeValueInfo('x', 'float', ['N', 3])],
-        outputs: [makeValueInfo('y', 'float', undefined)],
-      },
-      17,
-    ),
+  const odd = model(
+    {
+      nodes: [
+        makeNode('Bernoulli', ['x'], ['a']),
+        makeNode('Magic', ['a'], ['b'], {}, { domain: 'test.other' }),
+        makeNode('Relu', ['b'], ['y']),
+      ],
+      initializers: [makeInitializer('w', tensor('float', [20, 20], new Float32Array(400)))],
+      inputs: [makeValueInfo('x', 'float', ['N', 3])],
+      outputs: [makeValueInfo('y', 'float', undefined)],
+    },
+    17,
   );
-  let found: ReturnType<typeof inspectModel> | undefined;
-  try {
-    found = inspectModel(bytes);
-  } catch (error) {
-    // a model without an import of the domain it uses is damaged
-    assert.instance(error, ModelError);
-  }
-  if (!found) return;
+  const opsets = new Map([...odd.opsets, ['test.other', 3] as const]);
+  const found = inspectModel(writeModel({ ...odd, opsets }));
+  assert.equal(found.opsets, [
+    { domain: '', version: 17 },
+    { domain: 'test.other', version: 3 },
+  ]);
   assert.equal(
     found.operators.map((o) => [o.domain, o.opType, o.supported]),
     [
