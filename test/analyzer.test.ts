@@ -330,6 +330,21 @@ test('a weight used twice contributes by each of its own inputs', async () => {
   assert.ok(measured <= total && total < 40 * measured, `${measured} ${total}`);
 });
 
+test('a weight used on two inputs errs on the larger one by its size', async () => {
+  const m = network(
+    [
+      makeNode('MatMul', ['x', 'w'], ['a']),
+      makeNode('Mul', ['x', 'much'], ['b']),
+      makeNode('MatMul', ['b', 'w'], ['c']),
+      makeNode('Add', ['a', 'c'], ['y']),
+    ],
+    { w: [16, 16] },
+  );
+  const much = makeInitializer('much', tensor('float', [], Float32Array.from([1000])));
+  const { measured, total } = await bound(withGraph(m, { initializers: [...m.graph.initializers, much] }), [3]);
+  assert.ok(measured <= total && total < 10 * measured, `${measured} ${total}`);
+});
+
 test('a layer too small to be quantized passes errors on by its own norm', async () => {
   const m = network(
     [makeNode('MatMul', ['x', 'w'], ['a']), makeNode('Relu', ['a'], ['r']), makeNode('Gemm', ['r', 'v'], ['y'])],

@@ -30,4 +30,19 @@ test('every file and command the README names is there', () => {
   for (const [, path] of readme.matchAll(/\]\((?!https?:)([^)#]+)\)/g)) assert.ok(read(path!).length > 0, path);
 });
 
+test('the README shows the figures of the last accuracy run, and the run met its goals', () => {
+  const readme = read('README.md');
+  const { goals, reports } = JSON.parse(read('bench/results/accuracy.json'));
+  assert.is(goals.length, 3);
+  for (const { model, kl, goal, uniformPerTensor, met } of goals) {
+    assert.ok(readme.includes(`**${kl.toPrecision(2)}**`), `${model}: ${kl} is not in the README`);
+    assert.is(met, kl <= goal && kl <= uniformPerTensor / 2);
+    assert.ok(met, `${model}: ${kl} against ${goal}`);
+  }
+  const guided = reports.map(({ points }: { points: { budget: number; kind: string; damage: number }[] }) =>
+    (1e3 * points.find((p) => p.budget === 3.1 && p.kind === 'guided')!.damage).toPrecision(2),
+  );
+  assert.ok(readme.includes(`**${guided.join(', ')}**`), `${guided} at 3.1 bits is not in the README`);
+});
+
 test.run();
