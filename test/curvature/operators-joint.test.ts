@@ -155,6 +155,12 @@ test('matrix products: bilinear in two activations, the norm of a constant one',
   assert.is(of('Conv').lipschitz, Number.POSITIVE_INFINITY);
 });
 
+test('Pad: 1 with a constant, unbounded where elements are repeated', () => {
+  assert.is(curvatureOf('Pad', { attributes: { mode: 'constant' } })!.lipschitz, 1);
+  for (const mode of ['reflect', 'edge', 'wrap'])
+    assert.is(curvatureOf('Pad', { attributes: { mode } })!.lipschitz, Number.POSITIVE_INFINITY);
+});
+
 test('structure: copies, selections and reductions', () => {
   for (const op of ['Reshape', 'Transpose', 'Slice', 'Concat', 'Pad', 'Squeeze', 'Split', 'Flatten'])
     assert.equal([of(op).lipschitz, of(op).kappa], [1, 0]);

@@ -23,7 +23,6 @@ for (const op of [
   'Unsqueeze',
   'Slice',
   'Split',
-  'Pad',
   'Cast',
   'Dropout',
   'DepthToSpace',
@@ -32,6 +31,12 @@ for (const op of [
 ]) {
   registerCurvature(op, () => single(1, 0, true, LINEAR));
 }
+
+/** Padding with a constant places elements; the other modes repeat some of them, how many depends on the pads. */
+registerCurvature('Pad', (facts) => {
+  const mode = facts.attributes?.mode ?? 'constant';
+  return mode === 'constant' ? single(1, 0, true, LINEAR) : unbounded(`mode ${mode} repeats elements`, 3);
+});
 
 /** Several inputs: `alone` bounds the map in each input by itself, `together` in all of them, before broadcasting. */
 function several(
