@@ -72,7 +72,11 @@ export function dataFlags(command: Command, loss = true): Command {
       oneOf('--loss', ['auto', 'kl', 'mse'] as const),
     );
   return command
-    .option('--samples <n>', 'use at most this many samples', whole('--samples', 1, 2 ** 31 - 1))
+    .option(
+      '--samples <n>',
+      'use at most this many samples (of the calibration data, where there is any)',
+      whole('--samples', 1, 2 ** 31 - 1),
+    )
     .option(BATCH_FLAG, 'samples run at once (default: chosen from the size of the model)', parseBatch);
 }
 

@@ -56,7 +56,8 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
     const allocation = await allocate(search, options);
     const evaluation = options.evaluation
       ? await evaluateModels(wasm, readModel(allocation.bytes, `quantized ${name}`), model, options.evaluation, {
-          ...options,
+          loss: options.loss,
+          batch: options.batch,
           progress,
         })
       : null;

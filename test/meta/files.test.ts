@@ -96,9 +96,9 @@ test('models and data stay under 30 MB in all, any other file under 1 MB', () =>
 });
 
 test('the patterns see what they look for', () => {
-  for (const line of ["'/tmp/x'", 'cd /root/a', '"/home/me/x"', '= /work/main', 'C:\\Users\\me'])
+  for (const line of ["'/tmp/x'", 'cd /root/a', '"/home/me/x"', 'C:\\Users\\me'])
     assert.ok(MACHINE_PATH.test(line), line);
-  for (const line of ['src/work/x', 'https://a.b/home/x', './tmp/x', 'a/root', '</tmp>', "'/dev/null'"])
+  for (const line of ['src/home/x', 'https://a.b/home/x', './tmp/x', 'a/root', '</tmp>', "'/dev/null'"])
     assert.not.ok(MACHINE_PATH.test(line), line);
   assert.ok(REGISTRY.test('"resolved": "https://registry.example.org/x.tgz"'));
 });
