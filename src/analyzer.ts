@@ -191,8 +191,13 @@ export class CurvatureQuantizationAnalyzer {
 
   /** Layer x width -> damage and bytes, by the metric chosen. */
   async costTable(): Promise<CostTable> {
-    if (this.costs) return this.costs;
-    const metric = metricNamed(this.options.metric ?? (this.data ? 'kl' : 'spectral'));
+    this.costs ??= await this.tableOf(this.options.metric ?? (this.data ? 'kl' : 'spectral'));
+    return this.costs;
+  }
+
+  /** A cost table by any registered metric, measured anew. @throws UsageError for a metric there is not, or one that lacks data */
+  async tableOf(name: string): Promise<CostTable> {
+    const metric = metricNamed(name);
     if (metric.name === 'spectral') await this.computeSpectra();
     const table = await metric.measure(this.context());
     // The layer left in float is a choice of its own, taken only where a layer is pinned to 32 bits.
@@ -200,8 +205,7 @@ export class CurvatureQuantizationAnalyzer {
       ...l,
       choices: [...l.choices, { bits: 32, damage: 0, bytes: 4 * l.params, measured: true }],
     }));
-    this.costs = { ...table, layers };
-    return this.costs;
+    return { ...table, layers };
   }
 
   /**
@@ -266,11 +270,14 @@ export class CurvatureQuantizationAnalyzer {
     return this.optimizer().minimumFor(eps);
   }
 
-  /** An optimizer over the cost table, whose plans have this analyzer's widths, granularity, symmetry and format. */
-  optimizer(options: Omit<OptimizerOptions, 'widths'> = {}): BitWidthOptimizer {
-    if (!this.costs) throw new RangeError('call computeCurvature() before an allocation is asked for');
+  /** An optimizer over a cost table, this analyzer's own by default; its plans have this analyzer's widths, granularity, symmetry and format. */
+  optimizer(
+    options: Omit<OptimizerOptions, 'widths'> = {},
+    table: CostTable | undefined = this.costs,
+  ): BitWidthOptimizer {
+    if (!table) throw new RangeError('call computeCurvature() before an allocation is asked for');
     const { granularity, asymmetricBits } = this.rounding;
-    return new BitWidthOptimizer(this.costs, {
+    return new BitWidthOptimizer(table, {
       widths: this.widths,
       granularity,
       symmetric: (bits) => !asymmetricBits.includes(bits),

@@ -10,6 +10,8 @@ import type { Wasm } from '../wasm/wasm.ts';
 
 /** Plans of the table that are measured together beside uniform ones. */
 const JOINT_CANDIDATES = 4;
+/** Allocations that reports show even where another one has the same widths. */
+const ALWAYS_SHOWN: readonly string[] = ['uniform', 'spectral'];
 /** Attempts to fit a file into a budget of bytes. */
 const FITTING_ROUNDS = 12;
 
@@ -43,6 +45,9 @@ export function pinsOf({ pins, exclude = [] }: SearchOptions): Map<string, numbe
 export class Search {
   private readonly quantizer: PrecisionAwareQuantizer;
   readonly optimizer: BitWidthOptimizer;
+  private readonly settings: OptimizerOptions;
+  /** Over the seed document's curvatures, made when first asked for. */
+  private spectral: BitWidthOptimizer | undefined;
 
   /** @param analyzer after `computeCurvature` */
   constructor(
@@ -52,13 +57,8 @@ export class Search {
   ) {
     const { clip, scaleType } = analyzer.rounding;
     this.quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
-    const settings: OptimizerOptions = {
-      objective: options.objective,
-      pins: pinsOf(options),
-      ties: options.ties,
-      rounding: options.rounding ?? 'nearest',
-    };
-    this.optimizer = analyzer.optimizer(settings);
+    this.settings = { pins: pinsOf(options), ties: options.ties, rounding: options.rounding ?? 'nearest' };
+    this.optimizer = analyzer.optimizer({ ...this.settings, objective: options.objective });
   }
 
   /** A plan as it is; its damage is that of the weights written. */
@@ -69,8 +69,9 @@ export class Search {
   }
 
   /**
-   * The best plan within a budget of the weights' own bytes: the optimizer's plans and the uniform ones are all measured
-   * together on the calibration data, and the least damage wins, so that the plan is never worse than uniform there.
+   * The best plan within a budget of the weights' own bytes: the optimizer's plans, the uniform ones and what the seed
+   * document's spectral curvature would have chosen are all measured together on the calibration data, and the least damage
+   * wins, so that the plan is never worse than uniform there.
    */
   async within(budget: { averageBits: number } | { bytes: number }): Promise<Allocation> {
     const strategy = this.options.strategy ?? 'best';
@@ -83,11 +84,15 @@ export class Search {
     found.set('uniform', this.optimizer.uniform(budget));
     const ends = this.optimizer.uniformEnds(budget);
     if (ends) found.set('uniform, ends at 8', ends);
+    if (this.analyzer.calibrated && this.optimizer.table.metric !== 'spectral')
+      found.set('spectral', (await this.spectralOptimizer()).optimize(budget, 'exact'));
     const results: { result: AllocationResult; plan: Plan }[] = [];
     for (const [name, plan] of found) {
-      if (results.some((r) => sameWidths(r.plan, plan) && name !== 'uniform')) continue;
+      if (!ALWAYS_SHOWN.includes(name) && results.some((r) => sameWidths(r.plan, plan))) continue;
       const damage = this.analyzer.calibrated ? await this.analyzer.measure(plan) : null;
-      results.push({ plan, result: result(name, plan, damage) });
+      const measured = result(name, plan, damage);
+      // The spectral table's damages are no damages in the unit of the others.
+      results.push({ plan, result: name === 'spectral' ? { ...measured, predicted: null } : measured });
     }
     results.sort((a, b) => (a.result.damage ?? 0) - (b.result.damage ?? 0));
     const best = results[0]!;
@@ -115,6 +120,11 @@ export class Search {
       budget = Math.max(minBytes, budget - over);
     }
     return this.given(smallest, 'smallest');
+  }
+
+  private async spectralOptimizer(): Promise<BitWidthOptimizer> {
+    this.spectral ??= this.analyzer.optimizer(this.settings, await this.analyzer.tableOf('spectral'));
+    return this.spectral;
   }
 
   private write(plan: Plan): { bytes: Uint8Array; quantized: QuantizedModel } {
