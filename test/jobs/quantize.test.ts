@@ -68,6 +68,9 @@ test('never worse than uniform at the same bytes on the calibration data; the da
     const uniform = report.allocations.find((a) => a.name === 'uniform')!;
     assert.ok(chosen!.damage! <= uniform.damage!, `${bits}: ${chosen!.damage} ${uniform.damage}`);
     for (const a of report.allocations) assert.ok(chosen!.damage! <= a.damage! && a.averageBits <= bits);
+    const spectral = report.allocations.find((a) => a.name === 'spectral')!;
+    assert.is(spectral.predicted, null, 'a spectral table predicts no damage');
+    assert.ok(spectral.damage! > 0);
     assert.is(report.chosen, chosen!.name);
     assert.ok(plan.averageBits <= bits);
     assert.is(report.averageBits, plan.averageBits);
