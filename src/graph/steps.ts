@@ -31,9 +31,19 @@ export function stepsOf(model: Model): Step[] {
   });
 }
 
+/** The nodes and, after each, those of its bodies (If, Loop, Scan), however deep. */
+function* withBodies(placed: readonly Placed[]): Generator<Placed> {
+  for (const { node, opsets } of placed) {
+    yield { node, opsets };
+    for (const attribute of node.attributes.values())
+      if (attribute.type === 'graph')
+        yield* withBodies(attribute.value.nodes.map((inner) => ({ node: inner, opsets })));
+  }
+}
+
 function checkOperators(placed: readonly Placed[]): void {
   const missing = new Map<string, string[]>();
-  for (const { node, opsets } of placed) {
+  for (const { node, opsets } of withBodies(placed)) {
     const domain = node.domain;
     const opset = opsets.get(domain);
     if (domain === '' && opset !== undefined && (opset < OPSETS.oldest || opset > OPSETS.newest))

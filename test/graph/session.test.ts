@@ -239,6 +239,16 @@ test('every operator that is not supported is named at once', () => {
     UnsupportedError,
     /not supported: Foo \(opset 17\) at "f1", "f2"; com\.example\.Bar \(opset not imported\) at "v"; Gelu \(opset 17\) at "g"/,
   );
+  const body = small([makeNode('Foo', ['a'], ['y'], {}, { name: 'inner' })]).graph;
+  const branches = {
+    then_branch: { type: 'graph', value: body },
+    else_branch: { type: 'graph', value: body },
+  } as const;
+  throws(
+    () => new Session(small([makeNode('If', ['a'], ['y'], branches, { name: 'outer' })]), wasm),
+    UnsupportedError,
+    /not supported: If \(opset 17\) at "outer"; Foo \(opset 17\) at "inner", "inner"/,
+  );
   const old = small([makeNode('Neg', ['a'], ['y'])], ['y'], {}, { opsets: new Map([['', 6]]) });
   throws(() => new Session(old, wasm), UnsupportedError, /opset 6: expected 7..25/);
 });
