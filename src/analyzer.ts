@@ -1,6 +1,6 @@
 import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocate/optimizer.ts';
 import type { StrategyName } from './allocate/strategies.ts';
-import type { CostTable, Plan } from './allocate/types.ts';
+import type { Choice, CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses, type LossName } from './curvature/damage.ts';
@@ -200,10 +200,9 @@ export class CurvatureQuantizationAnalyzer {
     const metric = metricNamed(name);
     if (metric.name === 'spectral') await this.computeSpectra();
     const table = await metric.measure(this.context());
-    // The layer left in float is a choice of its own, taken only where a layer is pinned to 32 bits.
     const layers = table.layers.map((l) => ({
       ...l,
-      choices: [...l.choices, { bits: 32, damage: 0, bytes: 4 * l.params, measured: true }],
+      choices: [...l.choices, inFloat(l.params)],
     }));
     return { ...table, layers };
   }
@@ -220,7 +219,7 @@ export class CurvatureQuantizationAnalyzer {
       params: layer.params,
       choices: [
         ...this.widths.map((bits) => ({ bits, damage: 0, bytes: this.candidates.bytes(layer, bits), measured: false })),
-        { bits: 32, damage: 0, bytes: 4 * layer.params, measured: false },
+        inFloat(layer.params),
       ],
     }));
     const table: CostTable = { version: 1, metric: 'none', unit: 'proxy', samples: 0, layers };
@@ -390,6 +389,11 @@ export class CurvatureQuantizationAnalyzer {
     }
     return { batch: 1, predictions: 1 };
   }
+}
+
+/** The layer left in float: a choice of its own, taken only where a layer is pinned to 32 bits. */
+function inFloat(params: number): Choice {
+  return { bits: 32, damage: 0, bytes: 4 * params, measured: true };
 }
 
 /** A weight that holds NaN or infinity has no grid: it stays as it is. */

@@ -1,7 +1,8 @@
 import type { Granularity } from '../allocate/types.ts';
+import type { FigureLabel } from '../verify/validator.ts';
 
 /** How a figure is known: a theorem whose hypotheses were checked, a measurement on that many samples, or a heuristic. */
-export type Label = 'proved' | 'measured' | 'proxy';
+export type Label = FigureLabel;
 
 /** One statement about the result. */
 export interface Guarantee {
