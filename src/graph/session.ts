@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly observe?: Observer;
   /** Replacements of initializers, by name, for this run only. */
   readonly weights?: ReadonlyMap<string, Tensor>;
+  /** Names of the values wanted instead of the outputs, inner ones too: only the nodes they need run. */
+  readonly fetch?: readonly string[];
 }
 
 /** Every value of one run, kept until `Session.release`. Belongs to the session that made it. */
@@ -87,17 +89,19 @@ export class Session {
 
   /**
    * Runs the model on feeds named and shaped as `inputs` says.
-   * @returns every output by name, copied to the JavaScript heap
+   * @returns every output, or every value fetched, by name, copied to the JavaScript heap
    * @throws DataError for feeds that do not fit; KappaError naming the node for what fails inside
-   * @throws RangeError, TypeError for `weights` that are not replacements of initializers
+   * @throws RangeError, TypeError for `weights` that are not replacements of initializers; RangeError for a `fetch` of a value
+   *   there is not
    */
   run(feeds: Readonly<Record<string, Tensor>>, options: RunOptions = {}): Record<string, Tensor> {
     const weights = this.#replacements(feeds, options.weights);
-    const plan = weights.size === 0 ? this.#plan : this.#planFor('run', weights, false);
+    const plain = weights.size === 0 && options.fetch === undefined;
+    const plan = plain ? this.#plan : this.#planFor('run', weights, false, options.fetch);
     const local = this.#start(feeds, weights);
     try {
       this.#execute(plan, local, undefined, options.observe);
-      return this.#results((name) => this.#lookup(name, local, undefined));
+      return this.#results((name) => this.#lookup(name, local, undefined), options.fetch);
     } finally {
       for (const t of local.values()) release(t);
     }
@@ -138,6 +142,18 @@ export class Session {
     } finally {
       for (const t of local.values()) release(t);
     }
+  }
+
+  /** The nodes that a plain run executes, in order, functions inlined. */
+  get nodes(): readonly Node[] {
+    return this.#plan.steps.map((s) => s.node);
+  }
+
+  /** A value of a traced run, constants among them, where it lies. @throws RangeError for a value the run did not see */
+  value(trace: Trace, name: string): Tensor {
+    const found = trace.values.get(name) ?? this.#constants.get(name) ?? this.#initializers.get(name)?.tensor();
+    if (found === undefined) throw new RangeError(`value: the traced run has no value "${name}"`);
+    return found;
   }
 
   /** Frees a trace's values. @throws RangeError for one that is not this session's, or was released */
@@ -237,9 +253,16 @@ export class Session {
     });
   }
 
-  #results(value: (name: string) => Tensor): Record<string, Tensor> {
+  #results(
+    value: (name: string) => Tensor,
+    names: readonly string[] = this.outputs.map((o) => o.name),
+  ): Record<string, Tensor> {
     // A plain object would take a value named __proto__ for something else.
-    return Object.fromEntries(this.outputs.map(({ name }) => [name, download(value(name))]));
+    return Object.fromEntries(names.map((name) => [name, download(value(name))]));
+  }
+
+  #makes(name: string): boolean {
+    return this.#steps.some((s) => s.node.outputs.includes(name));
   }
 
   /** The order with what can be freed after each step; values in `keep` and outputs never are. */
@@ -260,10 +283,10 @@ export class Session {
 
   /**
    * The plan of a run with replaced initializers: the steps downstream of them (`only`) or these and every step of a plain
-   * run, and the folded ones whose values those need and nobody kept.
+   * run, and the folded ones whose values those need and nobody kept. With `fetch`, of these what the values named need.
    */
-  #planFor(kind: string, weights: ReadonlyMap<string, Tensor>, only: boolean): Plan {
-    const key = JSON.stringify([kind, ...[...weights.keys()].sort()]);
+  #planFor(kind: string, weights: ReadonlyMap<string, Tensor>, only: boolean, fetch?: readonly string[]): Plan {
+    const key = JSON.stringify([kind, fetch, ...[...weights.keys()].sort()]);
     const known = this.#plans.get(key);
     if (known !== undefined) return known;
     const dirty = new Set(weights.keys());
@@ -274,17 +297,21 @@ export class Session {
       if (changed) for (const o of outputs) if (o !== '') dirty.add(o);
       if (changed || (!only && !inputs.every((v) => v === '' || this.#constant.has(v)))) chosen.add(step);
     }
-    const needed = new Set<string>();
+    for (const name of fetch ?? [])
+      if (!this.#feedable.has(name) && !this.#constant.has(name) && !this.#makes(name))
+        throw new RangeError(`fetch: the model has no value "${name}"`);
+    const needed = new Set<string>(fetch);
     for (let i = this.#steps.length - 1; i >= 0; i--) {
       const step = this.#steps[i]!;
       const { inputs, outputs } = step.node;
       const missing = outputs.some((o) => needed.has(o) && !this.#constants.has(o) && this.#constant.has(o));
       if (missing) chosen.add(step);
+      else if (fetch !== undefined && !outputs.some((o) => needed.has(o))) chosen.delete(step);
       if (chosen.has(step)) for (const v of inputs) needed.add(v);
     }
     const plan = this.#planOf(
       this.#steps.filter((s) => chosen.has(s)),
-      new Set(),
+      new Set(fetch),
     );
     if (this.#plans.size >= PLANS_KEPT) this.#plans.clear();
     this.#plans.set(key, plan);

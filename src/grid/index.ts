@@ -17,3 +17,4 @@ export type { Plane } from './pack.ts';
 export { codesFromRows, fromRows, rowShape, toRows } from './rows.ts';
 export { blockOf, GRID_BITS, gridBytes } from './spec.ts';
 export type { Granularity, Grid, GridSpec } from './spec.ts';
+export { type Coded, decode, type Slice } from './coded.ts';

@@ -7,6 +7,7 @@ import * as gather from './gather.ts';
 import * as gemm from './gemm.ts';
 import * as linear from './linear.ts';
 import * as logic from './logic.ts';
+import { MICROSOFT } from './microsoft/index.ts';
 import * as norm from './norm.ts';
 import type { Op, OpVersion } from './op.ts';
 import * as pad from './pad.ts';
@@ -14,16 +15,9 @@ import * as pool from './pool.ts';
 import * as reduce from './reduce.ts';
 import * as reshape from './reshape.ts';
 import * as slice from './slice.ts';
+import { operators } from './table.ts';
 import { Transpose } from './transpose.ts';
 import * as unary from './unary.ts';
-
-/** What a family exports that is an operator: the names ONNX gives them, capitalized. */
-function operators(...families: readonly object[]): ReadonlyMap<string, Op> {
-  const table = new Map<string, Op>();
-  for (const family of families)
-    for (const [name, value] of Object.entries(family)) if (Array.isArray(value)) table.set(name, value as Op);
-  return table;
-}
 
 /** Domain ('' is ai.onnx) to operator type to operator: everything Kappa runs. */
 export const OPERATORS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
@@ -45,10 +39,11 @@ export const OPERATORS: ReadonlyMap<string, ReadonlyMap<string, Op>> = new Map([
       unary,
     ),
   ],
+  ['com.microsoft', MICROSOFT],
 ]);
 
 /** The oldest and newest version of the default domain that Kappa reads. */
-export const OPSETS = { oldest: 7, newest: 25 } as const;
+export const OPSETS = { oldest: 7, newest: 27 } as const;
 
 /** The definition of an operator that serves a model at `opset`, or undefined where there is none. */
 export function findOperator(domain: string, opType: string, opset: number): OpVersion | undefined {

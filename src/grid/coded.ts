@@ -1,0 +1,30 @@
+import type { Wasm } from '../wasm/wasm.ts';
+import { dequantize, type Grid } from './grid.ts';
+
+/** Rows of a weight [rows, cols] that share a width, as codes on one grid. */
+export interface Slice {
+  /** The weight's rows the slice holds, ascending; undefined: all of them. */
+  readonly rows: readonly number[] | undefined;
+  /** Of a matrix of as many rows as the slice has. */
+  readonly grid: Grid;
+  /** [grid.rows, grid.cols] */
+  readonly codes: Uint8Array | Uint16Array;
+}
+
+/** A weight in codes: its slices hold every row exactly once, widths ascending. */
+export type Coded = readonly Slice[];
+
+/** The matrix [rows, cols] that the codes stand for. */
+export function decode(wasm: Wasm, coded: Coded): Float32Array {
+  const [first] = coded;
+  if (first && first.rows === undefined) return dequantize(wasm, first.codes, first.grid);
+  const cols = first?.grid.cols ?? 0;
+  const out = new Float32Array(coded.reduce((n, s) => n + s.grid.rows, 0) * cols);
+  for (const slice of coded) {
+    const values = dequantize(wasm, slice.codes, slice.grid);
+    slice.rows!.forEach((row, i) => {
+      out.set(values.subarray(i * cols, (i + 1) * cols), row * cols);
+    });
+  }
+  return out;
+}

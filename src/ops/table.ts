@@ -1,0 +1,9 @@
+import type { Op } from './op.ts';
+
+/** What families export that is an operator: the names ONNX gives them, capitalized. */
+export function operators(...families: readonly object[]): ReadonlyMap<string, Op> {
+  const table = new Map<string, Op>();
+  for (const family of families)
+    for (const [name, value] of Object.entries(family)) if (Array.isArray(value)) table.set(name, value as Op);
+  return table;
+}
