@@ -9,6 +9,7 @@
 // The whole job, and its parts.
 export { type QuantizeOptions, type QuantizeResult, quantize } from './jobs/quantize.ts';
 export { type AnalyzeOptions, analyzeModel } from './jobs/analyze.ts';
+export { type Case, type CaseSet, checkCase, type Tolerance } from './jobs/check.ts';
 export { type CompareOptions, compareModels } from './jobs/compare.ts';
 export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from './jobs/demo.ts';
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';

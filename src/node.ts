@@ -3,11 +3,14 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { readModel } from './onnx/index.ts';
 import type { Model } from './onnx/model.ts';
+import { externalFiles } from './node/external.ts';
 import { codeOf, readInput } from './node/read.ts';
 import { Wasm, type WasmOptions } from './wasm/wasm.ts';
 
 export * from './index.ts';
+export { caseFolders, readCase } from './node/cases.ts';
 export { datasetFiles, openDataset } from './node/dataset.ts';
+export { externalFiles } from './node/external.ts';
 
 /**
  * The kernels: kernels.wasm beside this module, or, run from a checkout's sources, the one built there.
@@ -24,9 +27,9 @@ export async function loadKernels(options: WasmOptions = {}): Promise<Wasm> {
   throw new Error('kernels.wasm is missing beside this module: run `npm run build`');
 }
 
-/** A model from a file. @throws ModelError naming the file: missing, no model, damaged */
+/** A model from a file, its external data read as it is asked for. @throws ModelError naming the file: missing, no model, damaged */
 export async function readModelFile(path: string): Promise<Model> {
-  return readModel(await readInput(path, 'model'), path);
+  return readModel(await readInput(path, 'model'), path, { external: externalFiles(path) });
 }
 
 /** The folder of the demonstration models in a checkout; installed packages come without them. */

@@ -15,6 +15,7 @@ export const DATA_TYPES = {
   double: 11,
   uint32: 12,
   uint64: 13,
+  bfloat16: 16,
   uint4: 21,
   int4: 22,
   uint2: 25,
@@ -36,7 +37,7 @@ export type TypedArray =
   | BigUint64Array;
 
 /**
- * Elements of `data` by type: float16 as its bits in a Uint16Array; bool as 0/1 in a Uint8Array; int4, int2 in an
+ * Elements of `data` by type: float16 and bfloat16 as their bits in a Uint16Array; bool as 0/1 in a Uint8Array; int4, int2 in an
  * Int8Array and uint4, uint2 in a Uint8Array, one element each. `data.length` is the product of `dims` (1 for a scalar).
  * The executor's own tensors live in wasm memory and make `data` anew when that memory has grown: do not keep it across
  * calls into the executor.
@@ -60,6 +61,7 @@ const CONSTRUCTORS = {
   double: Float64Array,
   uint32: Uint32Array,
   uint64: BigUint64Array,
+  bfloat16: Uint16Array,
   uint4: Uint8Array,
   int4: Int8Array,
   uint2: Uint8Array,

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../node.ts';
 import { addAnalyze } from './commands/analyze.ts';
+import { addCheck } from './commands/check.ts';
 import { addCompare } from './commands/compare.ts';
 import { addDemo } from './commands/demo.ts';
 import { addEval } from './commands/eval.ts';
@@ -26,7 +27,8 @@ export function makeProgram(): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
     .addHelpText('after', `\nkappa <command> --help has each command's flags and examples.\n${EXIT_CODES}`);
-  for (const add of [addQuantize, addAnalyze, addSweep, addEval, addCompare, addRun, addInspect, addDemo]) add(program);
+  for (const add of [addQuantize, addAnalyze, addSweep, addEval, addCompare, addRun, addInspect, addCheck, addDemo])
+    add(program);
   return program;
 }
 

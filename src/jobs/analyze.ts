@@ -26,7 +26,7 @@ export async function analyzeModel(
 ): Promise<AnalyzeReport> {
   const start = Date.now();
   const name = options.name ?? 'model';
-  const model = readModel(bytes, name);
+  const model = readModel(bytes, name, { external: options.external });
   const analyzer = analyzerFor(model, wasm, options);
   try {
     if (options.calibration) await analyzer.calibrate(options.calibration);

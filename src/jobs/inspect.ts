@@ -1,14 +1,14 @@
 import { findLayers } from '../graph/layers.ts';
 import { prepareModel } from '../graph/prepare.ts';
-import { readModel } from '../onnx/index.ts';
+import { type ReadOptions, readModel } from '../onnx/index.ts';
 import type { Graph, Node, ValueInfo } from '../onnx/model.ts';
 import { findOperator } from '../ops/index.ts';
 import type { InspectReport } from '../report/types.ts';
 import { dtypeOf, sizeOf } from '../tensor.ts';
 
 /** Inputs, outputs, operators and whether each is supported, weights. Runs nothing. @throws ModelError for what is no model */
-export function inspectModel(bytes: Uint8Array, name = 'model'): InspectReport {
-  const model = readModel(bytes, name);
+export function inspectModel(bytes: Uint8Array, name = 'model', options: ReadOptions = {}): InspectReport {
+  const model = readModel(bytes, name, options);
   const { graph } = model;
   const initializers = new Set(graph.initializers.map((t) => t.name));
   const counts = new Map<string, { node: Node; count: number }>();

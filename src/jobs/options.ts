@@ -3,6 +3,7 @@ import type { Granularity } from '../allocate/types.ts';
 import { type AnalyzerOptions, CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
 import type { LossName } from '../curvature/damage.ts';
 import { UsageError } from '../errors.ts';
+import type { External } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
 import { FORMATS } from '../quantize/formats.ts';
@@ -25,6 +26,8 @@ export interface MeasuringOptions {
   readonly batch?: number | undefined;
   readonly seed?: number | undefined;
   readonly progress?: Progress | undefined;
+  /** Reads the model's external data; for Node `externalFiles(path)`. */
+  readonly external?: External | undefined;
   /** Ends the job with its reason once aborted. */
   readonly signal?: AbortSignal | undefined;
 }

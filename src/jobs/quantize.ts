@@ -41,7 +41,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
   const start = Date.now();
   const name = options.name ?? 'model';
   const progress = cancellable(options);
-  const model = readModel(bytes, name);
+  const model = readModel(bytes, name, { external: options.external });
   const analyzer = analyzerFor(model, wasm, options);
   try {
     if (analyzer.layers.length === 0)

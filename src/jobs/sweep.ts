@@ -41,7 +41,7 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
   const name = options.name ?? 'model';
   if (options.bits.length === 0) throw new UsageError('--bits: expected at least one budget');
   const progress = cancellable(options);
-  const model = readModel(bytes, name);
+  const model = readModel(bytes, name, { external: options.external });
   const analyzer = analyzerFor(model, wasm, options);
   const document = analyzerFor(model, wasm, options, { metric: 'spectral', rounding: DOCUMENT_ROUNDING });
   try {

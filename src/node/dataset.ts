@@ -94,7 +94,7 @@ async function entriesOf(folder: string): Promise<string[]> {
 }
 
 /** Runs of digits compare as numbers, all else by code unit: sample2 before sample10. */
-function byNumber(a: string, b: string): number {
+export function byNumber(a: string, b: string): number {
   const [left, right] = [a, b].map((name) => name.split(/(\d+)/));
   for (let i = 0; i < Math.min(left!.length, right!.length); i++) {
     const [x, y] = [left![i]!, right![i]!];

@@ -1,5 +1,5 @@
 /** What must hold in a model for its values to have one meaning each (ONNX IR specification, "Names Within a Graph"). */
-import { ModelError, UnsupportedError } from '../errors.ts';
+import { ModelError } from '../errors.ts';
 import type { Graph, Model, Node } from './model.ts';
 import { show } from './show.ts';
 
@@ -53,16 +53,16 @@ export function checkOpsets(model: Model, where: string): void {
 }
 
 /**
- * A node calls a function by domain and name. Overloads, told apart by a third name, are not supported.
- * @throws UnsupportedError naming the function
+ * A node calls a function by domain, name and overload.
+ * @throws ModelError for two functions that are called alike
  */
 export function checkFunctions(model: Model, where: string): void {
   const seen = new Set<string>();
-  for (const { domain, name } of model.functions) {
-    const key = JSON.stringify([domain, name]);
+  for (const { domain, name, overload = '' } of model.functions) {
+    const key = JSON.stringify([domain, name, overload]);
     if (seen.has(key))
-      throw new UnsupportedError(
-        `${where}: function ${show(name)} of domain ${show(domain)} is there twice; overloads are not supported`,
+      throw new ModelError(
+        `${where}: function ${show(name)} of domain ${show(domain)}${overload ? `, overload ${show(overload)},` : ''} is there twice`,
       );
     seen.add(key);
   }

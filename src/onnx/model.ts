@@ -38,6 +38,8 @@ export interface Node {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: ReadonlyMap<string, Attribute>;
+  /** Which of several functions of one domain and name the node calls; absent for all but such calls. */
+  readonly overload?: string | undefined;
   readonly wire?: Uint8Array | undefined;
 }
 
@@ -50,6 +52,8 @@ export type Attribute =
   | { readonly type: 'floats'; readonly value: readonly number[] }
   | { readonly type: 'ints'; readonly value: readonly number[] }
   | { readonly type: 'strings'; readonly value: readonly string[] }
+  /** The value of the attribute `value` of the call of the function the node is in; `of` is its AttributeType. */
+  | { readonly type: 'ref'; readonly value: string; readonly of: number }
   | { readonly type: 'other'; readonly value: null };
 
 export interface Initializer {
@@ -57,7 +61,12 @@ export interface Initializer {
   /** TensorProto.DataType; `dtypeOf` gives its name where Kappa has one. */
   readonly dataType: number;
   readonly dims: readonly number[];
-  /** Decoded at the first call and kept. @throws ModelError, UnsupportedError, each naming the tensor. */
+  /** Where its elements are kept when that is outside the model file, as the file has it. */
+  readonly external?: string | undefined;
+  /**
+   * Decoded at the first call and kept; external data is read at every call and not kept.
+   * @throws ModelError, UnsupportedError, each naming the tensor
+   */
   tensor(): Tensor;
   readonly wire?: Uint8Array | undefined;
 }
@@ -78,6 +87,10 @@ export interface ModelFunction {
   readonly outputs: readonly string[];
   /** Names of its attributes, those without a default first. */
   readonly attributes: readonly string[];
+  /** Values of the attributes that a call may leave out; none where absent. */
+  readonly defaults?: ReadonlyMap<string, Attribute> | undefined;
+  /** Tells functions of one domain and name apart; absent for all but these. */
+  readonly overload?: string | undefined;
   readonly opsets: ReadonlyMap<string, number>;
   readonly nodes: readonly Node[];
   readonly wire?: Uint8Array | undefined;

@@ -3,7 +3,7 @@ import proto from 'onnx-proto';
 import { ModelError } from '../errors.ts';
 import type { Attribute, Graph, Node } from './model.ts';
 import { keepRest, keepWire } from './origin.ts';
-import { ATTRIBUTE, NODE } from './schema.ts';
+import { ATTRIBUTE, NODE, type Schema } from './schema.ts';
 import { show } from './show.ts';
 import type { ReadOptions } from './tensor.ts';
 import { readTensor } from './tensor.ts';
@@ -11,7 +11,7 @@ import { attempt, checkNames, split, toNumber } from './wire.ts';
 
 const TYPES = { FLOAT: 1, INT: 2, STRING: 3, TENSOR: 4, GRAPH: 5, FLOATS: 6, INTS: 7, STRINGS: 8 } as const;
 /** AttributeProto.AttributeType by the model's word for it. */
-export const ATTRIBUTE_TYPES: Readonly<Record<Exclude<Attribute['type'], 'other'>, number>> = {
+export const ATTRIBUTE_TYPES: Readonly<Record<Exclude<Attribute['type'], 'other' | 'ref'>, number>> = {
   float: TYPES.FLOAT,
   int: TYPES.INT,
   string: TYPES.STRING,
@@ -49,9 +49,21 @@ export function readNode(wire: Uint8Array, where: string, options: ReadOptions, 
     inputs: n.input,
     outputs: n.output,
     attributes,
+    ...overloadOf(parts.rest, NODE, 8, where),
     wire,
   };
   return keepRest(node, parts.rest);
+}
+
+/** The overload of a NodeProto or FunctionProto, which onnx-proto does not know. Written as part of the rest. */
+export function overloadOf(
+  rest: Uint8Array,
+  schema: Schema,
+  field: number,
+  where: string,
+): { readonly overload?: string } {
+  const bytes = split(rest, schema, where, [field], []).taken(field).pop();
+  return bytes?.length ? { overload: new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes) } : {};
 }
 
 /** An attribute's name alone. */
@@ -62,7 +74,8 @@ export function attributeName(wire: Uint8Array, where: string): string {
   return name;
 }
 
-function readAttribute(
+/** An AttributeProto: its name and value. @throws ModelError for a damaged one */
+export function readAttribute(
   wire: Uint8Array,
   where: string,
   options: ReadOptions,
@@ -71,7 +84,7 @@ function readAttribute(
   const parts = split(wire, ATTRIBUTE, `${where}: attribute`, [5, 6], [1, 2, 3, 4, 7, 8, 9, 20, 21]);
   const a = attempt(() => proto.onnx.AttributeProto.decode(parts.head), `${where}: damaged attribute`);
   if (!a.name) throw new ModelError(`${where}: an attribute has no name`);
-  checkNames([a.name], parts.head, where);
+  checkNames([a.name, a.refAttrName], parts.head, where);
   const label = `${where}: attribute ${show(a.name)}`;
   const t = parts.single(5);
   const g = parts.single(6);
@@ -87,8 +100,7 @@ function decode(
   nested: ReadNested,
 ): Attribute {
   const text = (bytes: Uint8Array) => new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
-  // A reference to an attribute of the function the node is in has no value of its own.
-  if (a.refAttrName) return { type: 'other', value: null };
+  if (a.refAttrName) return { type: 'ref', value: a.refAttrName, of: a.type };
   switch (a.type || inferType(a, t, g)) {
     case TYPES.FLOAT:
       return { type: 'float', value: a.f };

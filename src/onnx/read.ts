@@ -6,7 +6,7 @@ import proto from 'onnx-proto';
 import { ModelError } from '../errors.ts';
 import { checkFunctions, checkGraph, checkOpsets } from './check.ts';
 import type { Graph, Model, ModelFunction, ValueInfo } from './model.ts';
-import { attributeName, readNode } from './node.ts';
+import { overloadOf, readAttribute, readNode } from './node.ts';
 import { keepHead, keepRest } from './origin.ts';
 import { FUNCTION, GRAPH, MODEL, VALUE_INFO } from './schema.ts';
 import { show } from './show.ts';
@@ -169,13 +169,17 @@ function readFunction(wire: Uint8Array, where: string, options: ReadOptions): Mo
   checkNames([f.name, f.domain, ...f.input, ...f.output, ...f.attribute], parts.head, where);
   const label = `${where} ${show(f.name)}`;
   const nested = (w: Uint8Array, inside: string) => readGraph(w, inside, options, 1);
-  const withDefaults = split(parts.rest, FUNCTION, label, [11], []).taken(11);
+  const withDefaults = split(parts.rest, FUNCTION, label, [11], [])
+    .taken(11)
+    .map((w) => readAttribute(w, label, options, nested));
   const made: ModelFunction = {
     name: f.name,
     domain: normalDomain(f.domain),
     inputs: f.input,
     outputs: f.output,
-    attributes: [...f.attribute, ...withDefaults.map((w) => attributeName(w, label))],
+    attributes: [...f.attribute, ...withDefaults.map(([name]) => name)],
+    ...(withDefaults.length > 0 ? { defaults: new Map(withDefaults) } : {}),
+    ...overloadOf(parts.rest, FUNCTION, 13, label),
     opsets: opsets(f.opsetImport, label),
     nodes: parts.taken(7).map((w, i) => readNode(w, `${label}: node ${i}`, options, nested)),
     wire,

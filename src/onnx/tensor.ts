@@ -4,7 +4,7 @@
  * low bits.
  */
 import proto from 'onnx-proto';
-import { ModelError, UnsupportedError } from '../errors.ts';
+import { KappaError, ModelError, UnsupportedError } from '../errors.ts';
 import type { DType, Tensor, TypedArray } from '../tensor.ts';
 import { arrayOf, bitsOf, DATA_TYPES, dtypeOf } from '../tensor.ts';
 import type { Initializer } from './model.ts';
@@ -13,11 +13,8 @@ import { show, showDims } from './show.ts';
 import type { Parts } from './wire.ts';
 import { attempt, checkNames, split, toNumber } from './wire.ts';
 
-/**
- * Gives the bytes of a tensor kept outside the model file. `length` is undefined where the file does not say: to the end.
- * The location is as the file has it: untrusted.
- */
-export type External = (location: string, offset: number, length: number | undefined) => Uint8Array;
+/** Gives `length` bytes of a tensor kept outside the model file. The location is as the file has it: untrusted. */
+export type External = (location: string, offset: number, length: number) => Uint8Array;
 
 export interface ReadOptions {
   /** Resolver of external data; without one a tensor kept outside the model file is an UnsupportedError. */
@@ -30,7 +27,6 @@ const OTHER_TYPES: Readonly<Record<number, string>> = {
   8: 'string',
   14: 'complex64',
   15: 'complex128',
-  16: 'bfloat16',
   17: 'float8e4m3fn',
   18: 'float8e4m3fnuz',
   19: 'float8e5m2',
@@ -80,8 +76,11 @@ export function readTensor(wire: Uint8Array, where: string, options: ReadOptions
     dataType: t.dataType,
     dims,
     wire,
+    external: external?.location,
     tensor() {
-      made ??= decode(parts, t.dataType, dims, label, external, options);
+      // What lies outside may be larger than memory: it is read whenever it is asked for.
+      if (external) return decode(parts, t.dataType, dims, label, external, options);
+      made ??= decode(parts, t.dataType, dims, label, undefined, options);
       return made;
     },
   };
@@ -123,10 +122,22 @@ function decode(
   if (external) {
     if (!options.external)
       throw new UnsupportedError(
-        `${label}: its elements are kept outside the model, in ${show(external.location)}; external data is not read: save the model with all data in one file`,
+        `${label}: its elements are kept outside the model, in ${show(external.location)}: read the model from its file, or give readModel a resolver of external data`,
       );
-    const bytes = options.external(external.location, external.offset, external.length);
-    return { dtype, dims, data: fromRaw(dtype, size, bytes, `${label} (${shown} in ${show(external.location)})`) };
+    const what = `${label} (${shown} in ${show(external.location)})`;
+    const want = storedBytes(dtype, size);
+    if (external.length !== undefined && external.length !== want)
+      throw new ModelError(`${what}: expected ${want} bytes, found a length of ${external.length}`);
+    let bytes: Uint8Array;
+    try {
+      bytes = options.external(external.location, external.offset, want);
+    } catch (error) {
+      if (error instanceof KappaError) throw new ModelError(`${label}: ${error.message}`, { cause: error });
+      if (error instanceof RangeError)
+        throw new ModelError(`${what}: ${want} bytes do not fit into memory`, { cause: error });
+      throw error;
+    }
+    return { dtype, dims, data: fromRaw(dtype, size, bytes, what) };
   }
   const raw = parts.taken(RAW).pop();
   const field = typedField(dtype);
@@ -217,6 +228,7 @@ const LIMITS: Readonly<Partial<Record<DType, readonly [number, number]>>> = {
   uint16: [0, 65535],
   int16: [-32768, 32767],
   float16: [0, 65535],
+  bfloat16: [0, 65535],
   bool: [0, 1],
 };
 

@@ -14,7 +14,7 @@ import { rawBytes, tensorHeader } from './tensor.ts';
 import { split } from './wire.ts';
 
 /** Protocol buffers end here; a larger model needs external data. */
-const MAX_BYTES = 2 ** 31 - 1;
+export const MAX_BYTES = 2 ** 31 - 1;
 
 /** A message in pieces, joined once at the end: weights are not copied on the way. */
 class Message {
@@ -120,11 +120,15 @@ function attributeMessage(name: string, attribute: Attribute, where: string): Me
   if (wire) return out.add(wire);
   const { type, value } = attribute;
   if (type === 'other') throw new TypeError(`${where}: attribute '${name}' has no value that could be written`);
-  const head: proto.onnx.IAttributeProto = { name, type: ATTRIBUTE_TYPES[type] };
+  const head: proto.onnx.IAttributeProto = {
+    name,
+    type: type === 'ref' ? attribute.of : ATTRIBUTE_TYPES[type],
+  };
   const bytes = (text: string) => new TextEncoder().encode(text);
   if (type === 'float') head.f = value;
   else if (type === 'int') head.i = int64(value);
   else if (type === 'string') head.s = bytes(value);
+  else if (type === 'ref') head.refAttrName = value;
   else if (type === 'floats') head.floats = [...value];
   else if (type === 'ints') head.ints = value.map(int64);
   else if (type === 'strings') head.strings = value.map(bytes);

@@ -228,3 +228,21 @@ export interface SweepReport {
   readonly points: readonly SweepPoint[];
   readonly seconds: number;
 }
+
+/** One test case of `kappa check`. */
+export interface CheckCase {
+  readonly name: string;
+  readonly status: 'passed' | 'failed' | 'unsupported';
+  /** Largest absolute difference of an element, over all outputs compared; null where none was. */
+  readonly maxAbs: number | null;
+  /** Why it did not pass. */
+  readonly reason: string | null;
+}
+
+/** What `kappa check` found. */
+export interface CheckReport {
+  readonly cases: readonly CheckCase[];
+  readonly passed: number;
+  readonly failed: number;
+  readonly unsupported: number;
+}

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { analyzeModel, openDataset, readModel } from '../../node.ts';
+import { externalFiles, analyzeModel, openDataset, readModel } from '../../node.ts';
 import { analyzeText } from '../../report/analyze.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, readInput } from '../files.ts';
@@ -36,6 +36,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   if (!calibration) context.note('no --calib: no ranges and no damage are measured');
   const found = await analyzeModel(await context.kernels(), bytes, {
     name: path,
+    external: externalFiles(path),
     calibration,
     targetAccuracy: flags.targetAccuracy,
     widths: flags.widths,

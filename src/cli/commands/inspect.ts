@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { inspectModel } from '../../node.ts';
+import { externalFiles, inspectModel } from '../../node.ts';
 import { inspectText } from '../../report/inspect.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
@@ -18,6 +18,9 @@ export function addInspect(program: Command): void {
 }
 
 async function run(context: Context, path: string): Promise<void> {
-  const report = { ...inspectModel(await readInput(path, 'model'), path), name: basename(path) };
+  const report = {
+    ...inspectModel(await readInput(path, 'model'), path, { external: externalFiles(path) }),
+    name: basename(path),
+  };
   await context.result(report, () => inspectText(report, context.report));
 }

@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { openDataset, readModel, sweep } from '../../node.ts';
+import { externalFiles, openDataset, readModel, sweep } from '../../node.ts';
 import { sweepText } from '../../report/sweep.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseBudgets, readInput } from '../files.ts';
@@ -42,6 +42,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const model = readModel(bytes, path);
   const found = await sweep(await context.kernels(), bytes, {
     name: path,
+    external: externalFiles(path),
     calibration: await openDataset(flags.calib, model),
     evaluation: await openDataset(flags.eval, model),
     bits: flags.bits,
