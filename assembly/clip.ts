@@ -15,7 +15,7 @@ const SEARCHABLE: f32 = 1e-18;
 /** The nearest half (ties to even), kept within the positive finite halves. */
 // @ts-ignore: decorator
 @inline
-function nearestHalf(s: f32): f32 {
+export function nearestHalf(s: f32): f32 {
   if (s >= HALF_MAX) return HALF_MAX;
   if (s < 6.103515625e-5) return max<f32>(nearest<f32>(s * 16777216.0) * HALF_MIN, HALF_MIN);
   const u = reinterpret<u32>(s);

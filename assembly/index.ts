@@ -2,7 +2,7 @@
  * The kernels' binary interface, typed for hosts by `Kernels` in src/wasm/kernels.ts. Addresses are usize, sizes i32.
  */
 export { gemm, gemm_scratch } from './gemm';
-export { im2col } from './conv';
+export { col2im, depthwise2d, im2col } from './conv';
 export { avgpool2d, maxpool2d } from './pool';
 export {
   add,
@@ -50,6 +50,12 @@ export {
   gelu,
   clip,
   leaky_relu,
+  sin_of as sin,
+  cos_of as cos,
+  softplus,
+  mish,
+  elu,
+  swish,
 } from './unary';
 export { softmax, log_softmax } from './softmax';
 export { layer_norm, rms_norm, channel_affine } from './norm';
@@ -68,9 +74,13 @@ export {
 export { min_max, histogram, moments } from './statistics';
 export { kl_rows, kl_probability_rows, nll_rows } from './divergence';
 export { transpose, permute4 } from './transpose';
+export { resample, resample_nearest } from './resample';
 export { svd, svd_scratch } from './svd';
 export { qr, qr_apply, qr_scratch } from './qr';
-export { gemv_f64 } from './gemv';
+export { gemv_f32, gemv_f64 } from './gemv';
+export { cholesky, solve_unit, unit_factor } from './cholesky';
+export { gptq_block } from './gptq';
+export { descend, descend_scratch } from './descent';
 export { quantize_rows, dequantize_rows, fake_quantize_rows, quantize_error } from './quantize';
 export { fit_rows } from './clip';
 export {
@@ -83,7 +93,10 @@ export {
   codes_to_int8,
   codes_to_int16,
 } from './pack';
+export { codes_to_f32, f32_to_codes, i32_to_codes } from './codes';
 export { f32_to_f16, f16_to_f32 } from './half';
+export { gate, softmax_gradient, log_softmax_gradient, norm_gradient, channel_dots, weighted_squares } from './gradient';
+export { maxpool2d_gradient, sumpool2d_gradient } from './gradient-window';
 
 /** First address above the static data. */
 export function heap_base(): usize {

@@ -157,6 +157,40 @@ export function gelu_f32x4(x: v128): v128 {
   return f32x4.mul(f32x4.mul(x, splat(0.5)), f32x4.add(splat(1), e));
 }
 
+/** log(1 + exp(x)) = max(x, 0) + log(u), u = 1 + e, e = exp(-|x|); log(u) e / (u - 1) puts right what 1 + e lost (Kahan). */
+// @ts-ignore: decorator
+@inline
+export function softplus_f32x4(x: v128): v128 {
+  const one = splat(1);
+  const e = exp_f32x4(f32x4.neg(f32x4.abs(x)));
+  const u = f32x4.add(one, e);
+  const l = f32x4.div(f32x4.mul(log_f32x4(u), e), f32x4.sub(u, one));
+  const log1p = v128.bitselect(e, l, f32x4.eq(u, one));
+  return f32x4.add(f32x4.pmax(x, splat(0)), log1p);
+}
+
+/** x tanh(softplus(x)) = x a / (a + b): with w = exp(-|x|), a = w^2 + 2 w and b = 2 below 0, a = 1 + 2 w and b = 2 w^2 above. */
+// @ts-ignore: decorator
+@inline
+export function mish_f32x4(x: v128): v128 {
+  const w = exp_f32x4(f32x4.neg(f32x4.abs(x)));
+  const twice = f32x4.add(w, w);
+  const square = f32x4.mul(w, w);
+  const below = f32x4.lt(x, splat(0));
+  const a = f32x4.add(twice, v128.bitselect(square, splat(1), below));
+  const b = v128.bitselect(splat(2), f32x4.add(square, square), below);
+  return f32x4.mul(x, f32x4.div(a, f32x4.add(a, b)));
+}
+
+/** x above 0, alpha (exp(beta x) - 1) elsewhere, through exp(v) - 1 = 2 t / (1 - t), t = tanh(v / 2). */
+// @ts-ignore: decorator
+@inline
+export function elu_f32x4(x: v128, alpha: f32, beta: f32): v128 {
+  const t = tanh_f32x4(f32x4.mul(x, splat(beta * 0.5)));
+  const low = f32x4.mul(splat(alpha), f32x4.div(f32x4.add(t, t), f32x4.sub(splat(1), t)));
+  return v128.bitselect(x, low, f32x4.gt(x, splat(0)));
+}
+
 // @ts-ignore: decorator
 @inline
 function copy_sign(magnitude: v128, sign: v128): v128 {

@@ -1,6 +1,17 @@
 /** y[i] = f(x[i]). The tail runs through the same vector code, so an element's result does not depend on where it stands. */
 import { load_tail, store_tail } from './lanes';
-import { erf_f32x4, exp_f32x4, gelu_f32x4, log_f32x4, sigmoid_f32x4, tanh_f32x4 } from './math';
+import {
+  elu_f32x4,
+  erf_f32x4,
+  exp_f32x4,
+  gelu_f32x4,
+  log_f32x4,
+  mish_f32x4,
+  sigmoid_f32x4,
+  softplus_f32x4,
+  tanh_f32x4,
+} from './math';
+import { sin_f32x4 } from './trigonometry';
 
 const RELU = 0;
 const NEG = 1;
@@ -15,6 +26,12 @@ const SIGMOID = 9;
 const GELU = 10;
 const CLIP = 11;
 const LEAKY_RELU = 12;
+const SIN = 13;
+const COS = 14;
+const SOFTPLUS = 15;
+const MISH = 16;
+const ELU = 17;
+const SWISH = 18;
 
 // @ts-ignore: decorator
 @inline
@@ -32,6 +49,12 @@ function apply(op: i32, x: v128, s: f32, t: f32): v128 {
   if (op == SIGMOID) return sigmoid_f32x4(x);
   if (op == GELU) return gelu_f32x4(x);
   if (op == CLIP) return f32x4.pmin(f32x4.pmax(x, f32x4.splat(s)), f32x4.splat(t));
+  if (op == SIN) return sin_f32x4(x, 0);
+  if (op == COS) return sin_f32x4(x, 1);
+  if (op == SOFTPLUS) return softplus_f32x4(x);
+  if (op == MISH) return mish_f32x4(x);
+  if (op == ELU) return elu_f32x4(x, s, t);
+  if (op == SWISH) return f32x4.mul(x, sigmoid_f32x4(f32x4.mul(x, f32x4.splat(s))));
   return v128.bitselect(f32x4.mul(x, f32x4.splat(s)), x, f32x4.lt(x, f32x4.splat(0)));
 }
 
@@ -91,4 +114,22 @@ export function clip(x: usize, y: usize, n: i32, lo: f32, hi: f32): void {
 }
 export function leaky_relu(x: usize, y: usize, n: i32, alpha: f32): void {
   map(LEAKY_RELU, x, y, n, alpha, 0);
+}
+export function sin_of(x: usize, y: usize, n: i32): void {
+  map(SIN, x, y, n, 0, 0);
+}
+export function cos_of(x: usize, y: usize, n: i32): void {
+  map(COS, x, y, n, 0, 0);
+}
+export function softplus(x: usize, y: usize, n: i32): void {
+  map(SOFTPLUS, x, y, n, 0, 0);
+}
+export function mish(x: usize, y: usize, n: i32): void {
+  map(MISH, x, y, n, 0, 0);
+}
+export function elu(x: usize, y: usize, n: i32, alpha: f32, beta: f32): void {
+  map(ELU, x, y, n, alpha, beta);
+}
+export function swish(x: usize, y: usize, n: i32, alpha: f32): void {
+  map(SWISH, x, y, n, alpha, 0);
 }

@@ -4,15 +4,19 @@ import type { Choice, CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses, type LossName } from './curvature/damage.ts';
+import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf } from './curvature/joint.ts';
 import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
+import './curvature/jac.ts';
+import { localErrorRows } from './curvature/rows.ts';
 import { leastConvolutionNorm } from './curvature/least-norm.ts';
 import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
-import { UsageError } from './errors.ts';
+import { UnsupportedError, UsageError } from './errors.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
+import { asFloats } from './grid/weight.ts';
 import { prepareModel } from './graph/prepare.ts';
 import { Session } from './graph/session.ts';
 import type { Model } from './onnx/model.ts';
@@ -20,7 +24,7 @@ import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
 import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
-import { sizeOf, type Tensor } from './tensor.ts';
+import { bitsOf, sizeOf, type Tensor } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
@@ -52,7 +56,8 @@ export const DEFAULT_ROUNDING: RoundingSettings = {
   granularity: 'channel',
   clip: 'gram',
   scaleType: 'float16',
-  asymmetricBits: [2, 3, 4],
+  asymmetricBits: [2, 3, 4, 5, 6, 7, 8],
+  rounding: 'gptq+cd',
 };
 
 /** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
@@ -87,10 +92,12 @@ export class CurvatureQuantizationAnalyzer {
   readonly model: Model;
   readonly layers: readonly Layer[];
   readonly left: readonly { readonly weight: string; readonly reason: string }[];
-  readonly session: Session;
+  /** Why the model cannot be run: weights alone can be looked at then. Undefined where it can. */
+  readonly unsupported: UnsupportedError | undefined;
   readonly rounding: RoundingSettings;
   readonly format: WeightFormat;
 
+  private readonly running: Session | undefined;
   private calibration: Calibration | undefined;
   private data: MetricData | undefined;
   private joint: JointMeasurement | undefined;
@@ -101,7 +108,7 @@ export class CurvatureQuantizationAnalyzer {
 
   /**
    * @throws RangeError for a target accuracy that is not positive or widths outside 2..8 and 16
-   * @throws UnsupportedError naming every operator that cannot be run
+   * @throws ModelError for a model that contradicts itself
    */
   constructor(
     model: Model,
@@ -123,11 +130,24 @@ export class CurvatureQuantizationAnalyzer {
       scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
     };
     this.model = prepareModel(model);
-    const { layers, left } = withoutNonFinite(this.model, findLayers(this.model));
+    const { layers, left } = withoutNonFinite(wasm, this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;
-    this.session = new Session(this.model, wasm);
+    try {
+      this.running = new Session(this.model, wasm);
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      this.unsupported = error;
+    }
     this.candidates = this.makeCandidates();
+  }
+
+  /** The model ready to run. @throws UnsupportedError naming everything in it that cannot be run */
+  get session(): Session {
+    if (this.running) return this.running;
+    throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported?.message}`, {
+      cause: this.unsupported,
+    });
   }
 
   /** Weights of all layers together. */
@@ -183,7 +203,10 @@ export class CurvatureQuantizationAnalyzer {
     for (const [i, layer] of this.layers.entries()) {
       if (this.spectra.has(layer.weight)) continue;
       this.progress('singular values', i, this.layers.length);
-      this.spectra.set(layer.weight, layerSpectrum(this.wasm, layer, this.candidates.float(layer)));
+      this.spectra.set(
+        layer.weight,
+        layerSpectrum(this.wasm, layer, () => this.candidates.float(layer)),
+      );
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return this.spectra;
@@ -202,7 +225,7 @@ export class CurvatureQuantizationAnalyzer {
     const table = await metric.measure(this.context());
     const layers = table.layers.map((l) => ({
       ...l,
-      choices: [...l.choices, inFloat(l.params)],
+      choices: [...l.choices, inFloat(this.layers.find((own) => own.weight === l.weight)!)],
     }));
     return { ...table, layers };
   }
@@ -219,7 +242,7 @@ export class CurvatureQuantizationAnalyzer {
       params: layer.params,
       choices: [
         ...this.widths.map((bits) => ({ bits, damage: 0, bytes: this.candidates.bytes(layer, bits), measured: false })),
-        inFloat(layer.params),
+        inFloat(layer),
       ],
     }));
     const table: CostTable = { version: 1, metric: 'none', unit: 'proxy', samples: 0, layers };
@@ -236,7 +259,7 @@ export class CurvatureQuantizationAnalyzer {
       throw new UsageError('cost table: expected one of this model, found one with other layers');
     for (const [i, layer] of this.layers.entries())
       for (const { bits, bytes } of table.layers[i]!.choices) {
-        const own = bits === 32 ? 4 * layer.params : this.candidates.bytes(layer, bits);
+        const own = bits === 32 ? floatBytes(layer) : this.candidates.bytes(layer, bits);
         if (bytes !== own)
           throw new UsageError(
             `cost table, layer '${layer.name}' at ${bits} bits: expected ${own} bytes as format ${this.format.name} writes it, found ${bytes}`,
@@ -320,12 +343,27 @@ export class CurvatureQuantizationAnalyzer {
   /** Damage with all layers quantized together, measured on the calibration data. @throws RangeError before `calibrate` */
   async measure(plan: Pick<Plan, 'layers'>): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
-    return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.bits])));
+    return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
+  }
+
+  /** dw H dw' of each row of the layer at that width, on the calibration data. @throws RangeError before `calibrate` */
+  rowErrors(layer: Layer, bits: number): Float64Array {
+    if (!this.data) throw new RangeError('call calibrate() before errors of rows are asked for');
+    return localErrorRows(this.context(), this.data, layer, this.candidates.values(layer, bits));
+  }
+
+  /**
+   * Damage of each row of every layer / its error at the layer's output (`rowErrors`), by weight name.
+   * @throws NoGradientError naming what gradients cannot pass, RangeError before `calibrate`
+   */
+  async rowGains(): Promise<ReadonlyMap<string, Float64Array>> {
+    if (!this.data) throw new RangeError('call calibrate() before gains of rows are asked for');
+    return rowGains(this.context(), this.data);
   }
 
   /** The weights that a plan puts in the place of the initializers, by name: for `Session.run`. */
   weightsOf(plan: Pick<Plan, 'layers'>): Map<string, Tensor> {
-    return weightsOf(this, new Map(plan.layers.map((l) => [l.weight, l.bits])));
+    return weightsOf(this, new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
   }
 
   /** Damage of weights as they were written, measured on the calibration data. @throws RangeError before `calibrate` */
@@ -355,13 +393,26 @@ export class CurvatureQuantizationAnalyzer {
   }
 
   dispose(): void {
-    this.session.dispose();
+    this.running?.dispose();
   }
 
   private context(): MetricContext {
-    const { wasm, session, layers, candidates, widths, spectra, data } = this;
+    const { wasm, layers, candidates, widths, spectra, data } = this;
     const progress: Progress = (...p) => this.progress(...p);
-    return { wasm, session, layers, candidates, widths, spectra, data, progress, seed: this.options.seed ?? 0 };
+    const session = () => this.session;
+    return {
+      wasm,
+      get session() {
+        return session();
+      },
+      layers,
+      candidates,
+      widths,
+      spectra,
+      data,
+      progress,
+      seed: this.options.seed ?? 0,
+    };
   }
 
   private progress(stage: string, done: number, total: number): void {
@@ -370,7 +421,7 @@ export class CurvatureQuantizationAnalyzer {
 
   private makeCandidates(): Candidates {
     const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
-    const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor().data as Float32Array;
+    const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
     return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration);
   }
 
@@ -392,18 +443,24 @@ export class CurvatureQuantizationAnalyzer {
 }
 
 /** The layer left in float: a choice of its own, taken only where a layer is pinned to 32 bits. */
-function inFloat(params: number): Choice {
-  return { bits: 32, damage: 0, bytes: 4 * params, measured: true };
+function inFloat(layer: Layer): Choice {
+  return { bits: 32, damage: 0, bytes: floatBytes(layer), measured: true };
+}
+
+/** Bytes of a weight as it came. */
+function floatBytes({ params, dtype }: Layer): number {
+  return (params * bitsOf(dtype)) / 8;
 }
 
 /** A weight that holds NaN or infinity has no grid: it stays as it is. */
 function withoutNonFinite(
+  wasm: Wasm,
   model: Model,
   { layers, left }: ReturnType<typeof findLayers>,
 ): ReturnType<typeof findLayers> {
   const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
   const bad = layers.flatMap(({ weight }) => {
-    const value = (initializers.get(weight)!.tensor().data as Float32Array).find((v) => !Number.isFinite(v));
+    const value = asFloats(wasm, initializers.get(weight)!.tensor()).find((v) => !Number.isFinite(v));
     return value === undefined ? [] : [{ weight, reason: `holds ${value}: only finite weights are quantized` }];
   });
   return { layers: layers.filter((l) => !bad.some((b) => b.weight === l.weight)), left: [...left, ...bad] };

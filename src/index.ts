@@ -15,7 +15,9 @@ export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from '
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
 export { inspectModel } from './jobs/inspect.ts';
 export { type RunModelOptions, runModel } from './jobs/run.ts';
+export { type SearchOptions, type Unit, UNITS } from './jobs/search.ts';
 export { type SweepOptions, sweep } from './jobs/sweep.ts';
+export { DROP_MEASURES, type MaxDrop } from './jobs/targets.ts';
 
 // The four classes.
 export {

@@ -4,6 +4,7 @@ import type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from 
 /** Bounds on what a file may claim. */
 const MAX_LAYERS = 1_000_000;
 const MAX_CHOICES = 64;
+const MAX_ROWS = 2 ** 24;
 
 /**
  * A plan read from JSON, every field checked; fields this version does not know are dropped.
@@ -55,11 +56,29 @@ function planLayer(value: unknown, at: string): PlanLayer {
     name: text(o.name, `${at}.name`),
     weight: text(o.weight, `${at}.weight`),
     bits,
+    ...(o.rowBits === undefined ? {} : rowWidths(o.rowBits, bits, at)),
     granularity: granularity(o.granularity, `${at}.granularity`),
     symmetric: o.symmetric,
+    ...(o.asymmetricBits === undefined ? {} : { asymmetricBits: widths(o.asymmetricBits, `${at}.asymmetricBits`, 64) }),
     rounding: text(o.rounding, `${at}.rounding`),
     format: text(o.format, `${at}.format`),
   };
+}
+
+/** A width for every row, `bits` the widest. */
+function rowWidths(value: unknown, bits: number, at: string): { rowBits: number[] } {
+  const rowBits = widths(value, `${at}.rowBits`, MAX_ROWS);
+  if (rowBits.length === 0) fail(`${at}.rowBits`, 'at least one width', 'none');
+  const widest = rowBits.reduce((a, b) => Math.max(a, b));
+  if (widest !== bits) fail(`${at}.bits`, `${widest}, the widest of rowBits`, bits);
+  return { rowBits };
+}
+
+function widths(value: unknown, at: string, most: number): number[] {
+  return list(value, at, most).map((b, i) => {
+    const width = integer(b, `${at}[${i}]`, 2);
+    return width <= 8 ? width : fail(`${at}[${i}]`, '2 to 8', width);
+  });
 }
 
 function costLayer(value: unknown, at: string): CostLayer {

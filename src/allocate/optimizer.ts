@@ -1,6 +1,7 @@
 import { TargetError, UsageError } from '../errors.ts';
 import { candidateSelections } from './candidates.ts';
 import { fewestBytes } from './exact.ts';
+import { apply, neighbours } from './local.ts';
 import { Problem, type ProblemOptions, type Selection } from './problem.ts';
 import { runStrategy, type StrategyName } from './strategies.ts';
 import type { CostTable, Granularity, Plan } from './types.ts';
@@ -21,6 +22,9 @@ export interface OptimizerOptions extends ProblemOptions {
   /** Cap on the states of the exact strategy; past it a plan comes with its proven gap. */
   readonly maxStates?: number | undefined;
 }
+
+/** Neighbours of a plan that are looked at. */
+const MAX_NEIGHBOURS = 5000;
 
 /**
  * Chooses a width for every layer of a cost table under a budget: the seed document's minimise sum of damages subject to
@@ -113,6 +117,24 @@ export class BitWidthOptimizer {
     );
   }
 
+  /**
+   * Plans one or two moves from `plan` within the budget, the best on the table first. For a check of the whole network where
+   * the table is not to be trusted to the last.
+   * @throws UsageError for a plan whose widths are not on the table
+   */
+  neighbours(plan: Plan, budget: Budget, count: number): Plan[] {
+    const bytes = this.bytesOf(budget);
+    const selection = this.selectionOf(new Map(plan.layers.map((l) => [l.name, l.bits])));
+    const near: { moved: Selection; value: number }[] = [];
+    for (const move of neighbours(this.problem, selection, bytes)) {
+      if (near.length >= MAX_NEIGHBOURS) break;
+      const moved = apply(selection, move);
+      near.push({ moved, value: this.problem.value(moved) });
+    }
+    near.sort((a, b) => a.value - b.value);
+    return near.slice(0, count).map(({ moved }) => this.plan(moved, plan.strategy, null));
+  }
+
   /** Plans at `count` budgets evenly spaced from the smallest plan to the largest, those that a smaller one beats left out. */
   frontier(count = 16): Plan[] {
     if (!Number.isInteger(count) || count < 2 || count > 10_000)
@@ -129,7 +151,11 @@ export class BitWidthOptimizer {
 
   /** A plan with these widths, by layer name: for a table of widths written by hand. */
   planOf(widths: ReadonlyMap<string, number>, strategy = 'manual'): Plan {
-    const selection = Int32Array.from(this.problem.items, ({ members, options }) => {
+    return this.plan(this.selectionOf(widths), strategy, null);
+  }
+
+  private selectionOf(widths: ReadonlyMap<string, number>): Selection {
+    return Int32Array.from(this.problem.items, ({ members, options }) => {
       const names = members.map((l) => this.table.layers[l]!.name);
       const bits = widths.get(names[0]!);
       const at = options.findIndex((o) => o.bits === bits);
@@ -139,11 +165,13 @@ export class BitWidthOptimizer {
         );
       return at;
     });
-    return this.plan(selection, strategy, null);
   }
 
-  /** The largest whole number of bytes that meets the budget, checked against the limits. */
-  private bytesOf(budget: Budget): number {
+  /**
+   * The largest whole number of bytes that meets the budget.
+   * @throws UsageError for one below the smallest plan or above the largest, TypeError, RangeError for none
+   */
+  bytesOf(budget: Budget): number {
     const { minBytes, maxBytes, params } = this.problem;
     const asBits = budget !== null && typeof budget === 'object' && 'averageBits' in budget;
     const amount: unknown = asBits ? budget.averageBits : (budget as { bytes?: unknown } | null)?.bytes;

@@ -43,9 +43,15 @@ export type Granularity = 'tensor' | 'channel' | number;
 export interface PlanLayer {
   readonly name: string;
   readonly weight: string;
+  /** Width of all rows, the widest of them where `rowBits` is there. */
   readonly bits: number;
+  /** A width, 2..8, for every row: output channels in the weight's order. */
+  readonly rowBits?: readonly number[];
   readonly granularity: Granularity;
+  /** True: no zero points. With `asymmetricBits`, of the widest rows. */
   readonly symmetric: boolean;
+  /** Beside `rowBits`: widths whose rows have zero points; where absent `symmetric` says it for all. */
+  readonly asymmetricBits?: readonly number[];
   readonly rounding: string;
   readonly format: string;
 }
@@ -56,9 +62,9 @@ export interface Plan {
   readonly metric: string;
   readonly strategy: string;
   readonly objective: string;
-  /** (codes + scales + zero points in bits) / number of quantizable weights. */
+  /** (codes + scales + zero points, and the order of rows, in bits) / number of quantizable weights. */
   readonly averageBits: number;
-  /** Sum of the layers' bytes. */
+  /** Sum of the layers' bytes; of rows of different widths their order as well. */
   readonly bytes: number;
   /** The objective's value on the table. */
   readonly predicted: number;

@@ -1,17 +1,16 @@
 import { fixedBatch } from '../data/check.ts';
 import type { Batch, Dataset } from '../data/dataset.ts';
 import { DataError } from '../errors.ts';
-import type { Layer } from '../graph/layers.ts';
+import type { Layer, LayerUse } from '../graph/layers.ts';
 import type { Observer, Session } from '../graph/session.ts';
-import { convWindow } from '../graph/window.ts';
+import { asFloats, FLOATING } from '../grid/weight.ts';
 import type { Node } from '../onnx/model.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { GramAccumulator } from './gram.ts';
+import { inWasm, LayerInputs } from './inputs.ts';
 import { RunningStatistics, type Statistics } from './statistics.ts';
 
-/** Gram matrices with more elements than this are not kept; the layer's errors are then measured unweighted. */
-export const MAX_GRAM = 1 << 26;
+export { MAX_GRAM } from './inputs.ts';
 
 export interface LayerCalibration {
   /**
@@ -74,26 +73,26 @@ export async function calibrate(
 }
 
 class Collector {
-  private readonly grams = new Map<string, GramAccumulator>();
-  private readonly lookups = new Map<string, Float64Array>();
+  private readonly inputs = new Map<string, LayerInputs>();
   private readonly values = new Map<string, RunningStatistics>();
   private readonly shapes = new Map<string, readonly number[]>();
   private readonly variances = new Map<string, number>();
-  private readonly byNode = new Map<Node, Layer>();
+  private readonly byNode = new Map<Node, { of: LayerInputs; use: LayerUse }[]>();
   /** First axes on one sample, by value name; undefined where the model does not run on one. */
   private alone: Map<string, number | undefined> | undefined;
 
   constructor(
     private readonly wasm: Wasm,
-    private readonly layers: readonly Layer[],
+    layers: readonly Layer[],
   ) {
     for (const layer of layers) {
-      for (const node of layer.nodes) this.byNode.set(node, layer);
-      const is = (opType: string) => (node: Node) => node.opType === opType;
-      if (layer.nodes.some(is('Gather'))) this.lookups.set(layer.weight, new Float64Array(layer.rows));
-      const multiplied = layer.nodes.some((n) => n.opType !== 'Gather') && !layer.nodes.some(is('ConvTranspose'));
-      if (multiplied && layer.groups * layer.cols * layer.cols <= MAX_GRAM)
-        this.grams.set(layer.weight, new GramAccumulator(wasm, layer.groups, layer.cols));
+      const of = new LayerInputs(wasm, layer);
+      this.inputs.set(layer.weight, of);
+      for (const use of layer.uses) {
+        const list = this.byNode.get(use.node);
+        if (list) list.push({ of, use });
+        else this.byNode.set(use.node, [{ of, use }]);
+      }
     }
   }
 
@@ -121,8 +120,7 @@ class Collector {
           if (name !== '' && tensor) this.statistics(name, tensor, batch.count);
         });
         if (node.opType === 'LayerNormalization' && inputs[0]) this.rowVariance(node, inputs[0]);
-        const layer = this.byNode.get(node);
-        if (layer) this.layer(layer, node, inputs);
+        for (const { of, use } of this.byNode.get(node) ?? []) of.visit(use, inputs);
       },
     });
     for (const [name, t] of Object.entries(made)) {
@@ -133,25 +131,17 @@ class Collector {
   }
 
   read(): Pick<Calibration, 'layers' | 'values' | 'shapes' | 'rowVariance'> {
-    const layers = new Map<string, LayerCalibration>();
-    for (const layer of this.layers) {
-      const counts = this.lookups.get(layer.weight);
-      const total = counts?.reduce((a, b) => a + b, 0) ?? 0;
-      layers.set(layer.weight, {
-        gram: this.grams.get(layer.weight)?.read(),
-        rowWeights: counts && total > 0 ? counts.map((c) => c / total) : undefined,
-      });
-    }
+    const layers = new Map([...this.inputs].map(([weight, of]) => [weight, of.read()]));
     const values = new Map([...this.values].map(([name, s]) => [name, s.read()]));
     return { layers, values, shapes: this.shapes, rowVariance: this.variances };
   }
 
   dispose(): void {
-    for (const gram of this.grams.values()) gram.dispose();
+    for (const of of this.inputs.values()) of.dispose();
   }
 
   private statistics(name: string, tensor: Tensor, samples: number): void {
-    if (tensor.dtype !== 'float') return;
+    if (!FLOATING.has(tensor.dtype)) return;
     const cols = tensor.dims.at(-1) ?? 1;
     const n = sizeOf(tensor.dims);
     if (n === 0 || cols === 0) return;
@@ -162,7 +152,7 @@ class Collector {
     const apart = counted ? samples : 1;
     // A value [samples] holds one number a sample.
     const row = counted && tensor.dims.length === 1 ? 1 : cols;
-    this.inWasm(tensor, (at) => running.add(at, apart, n / apart / row, row));
+    inWasm(this.wasm, tensor, (at) => running.add(at, apart, n / apart / row, row));
   }
 
   private rowVariance(node: Node, x: Tensor): void {
@@ -170,7 +160,7 @@ class Collector {
     const rank = x.dims.length;
     const start = axis?.type === 'int' ? (axis.value + rank) % rank : rank - 1;
     const cols = sizeOf(x.dims.slice(start));
-    const data = x.data as Float32Array;
+    const data = asFloats(this.wasm, x);
     let least = this.variances.get(node.outputs[0]!) ?? Number.POSITIVE_INFINITY;
     for (let r = 0; r < data.length; r += cols) {
       let sum = 0;
@@ -181,46 +171,5 @@ class Collector {
       least = Math.min(least, squares / cols);
     }
     this.variances.set(node.outputs[0]!, least);
-  }
-
-  private layer(layer: Layer, node: Node, inputs: readonly (Tensor | undefined)[]): void {
-    if (node.opType === 'Gather') {
-      const counts = this.lookups.get(layer.weight)!;
-      for (const index of inputs[1]!.data) counts[Number(index) < 0 ? Number(index) + layer.rows : Number(index)]! += 1;
-      return;
-    }
-    const gram = this.grams.get(layer.weight);
-    const x = inputs[0]!;
-    if (!gram) return;
-    this.inWasm(x, (at) => {
-      if (node.opType === 'Gemm' && node.attributes.get('transA')?.value === 1) return this.columns(gram, at, x.dims);
-      if (node.opType !== 'Conv') return gram.addRows(at, sizeOf(x.dims) / layer.cols);
-      const [images, channels] = x.dims as [number, number];
-      gram.addWindows(at, images, channels / layer.groups, convWindow(node, layer.dims, x.dims));
-    });
-  }
-
-  /** Adds the columns of x [cols, rows]: the inputs of a Gemm that transposes them. */
-  private columns(gram: GramAccumulator, x: number, dims: readonly number[]): void {
-    const [cols, rows] = dims as [number, number];
-    const { arena, k } = this.wasm;
-    arena.scope((alloc) => {
-      const transposed = alloc(4 * rows * cols);
-      k.transpose(x, cols, rows, transposed);
-      gram.addRows(transposed, rows);
-    });
-  }
-
-  /** Calls `body` with a pointer to a float tensor's elements, copied into wasm memory where they are not there already. */
-  private inWasm(tensor: Tensor, body: (at: number) => void): void {
-    const { arena } = this.wasm;
-    const data = tensor.data as Float32Array;
-    if (data.buffer === arena.memory.buffer) body(data.byteOffset);
-    else
-      arena.scope((alloc) => {
-        const at = alloc(data.byteLength);
-        arena.put(at, data);
-        body(at);
-      });
   }
 }

@@ -4,15 +4,19 @@ import type { Wasm } from '../wasm/wasm.ts';
 
 /** Floats of one chunk of unrolled windows. */
 const CHUNK = 1 << 20;
+/** Rows of a symmetric product made at once: what lies left of them is known by symmetry. */
+const PANEL = 128;
 
 /**
  * Running Gram matrices G = sum over inputs x x', one a group, in f32 by GEMM; `read` divides by the number of inputs seen:
- * E[x x'], the H of tr(dW H dW') (recipe: the Hessian of the layer's squared output error).
+ * E[x x'], the H of tr(dW H dW') (recipe: the Hessian of the layer's squared output error). With other inputs y beside x, the
+ * cross products x y'.
  * Memory: groups x cols x cols floats in wasm, until `dispose`.
  */
 export class GramAccumulator {
   private readonly at: number;
   private count = 0;
+  private symmetric = true;
 
   constructor(
     private readonly wasm: Wasm,
@@ -24,21 +28,18 @@ export class GramAccumulator {
     wasm.arena.f32(this.at, n).fill(0);
   }
 
-  /** Adds the rows of x [rows, cols]; for layers with one group. */
-  addRows(x: number, rows: number): void {
-    const { arena, k } = this.wasm;
+  /** Adds the rows of x [rows, cols], times those of y; for layers with one group. */
+  addRows(x: number, rows: number, y = x): void {
     const { cols } = this;
     if (rows === 0) return;
-    arena.scope((alloc) => {
-      k.gemm(1, 0, cols, cols, rows, 1, x, cols, x, cols, 1, this.at, cols, alloc(k.gemm_scratch()));
-    });
+    this.wasm.arena.scope((alloc) => this.add(0, x, y, 1, rows, cols, alloc(this.wasm.k.gemm_scratch())));
     this.count += rows;
   }
 
-  /** Adds every window over images x [images, groups * c, h, w], c * kh * kw = cols. */
-  addWindows(x: number, images: number, c: number, window: Window): void {
+  /** Adds every window over images x [images, groups * c, h, w], c * kh * kw = cols, times that over y. */
+  addWindows(x: number, images: number, c: number, window: Window, y = x): void {
     const { arena, k } = this.wasm;
-    const { groups, cols, at } = this;
+    const { groups, cols } = this;
     const [h, w] = window.input;
     const [kh, kw] = window.kernel;
     const [sh, sw] = window.strides;
@@ -49,32 +50,22 @@ export class GramAccumulator {
     if (images === 0 || places === 0) return;
     const chunk = Math.max(1, Math.min(images, Math.floor(CHUNK / (cols * places))));
     arena.scope((alloc) => {
-      const unrolled = alloc(4 * cols * chunk * places);
+      const left = alloc(4 * cols * chunk * places);
+      const right = x === y ? left : alloc(4 * cols * chunk * places);
       const scratch = alloc(k.gemm_scratch());
       for (let first = 0; first < images; first += chunk) {
         const count = Math.min(chunk, images - first);
         const width = count * places;
         for (let g = 0; g < groups; g++) {
-          for (let i = 0; i < count; i++) {
-            const image = x + 4 * ((first + i) * groups + g) * c * h * w;
-            k.im2col(image, c, h, w, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, unrolled + 4 * i * places, width);
-          }
-          k.gemm(
-            0,
-            1,
-            cols,
-            cols,
-            width,
-            1,
-            unrolled,
-            width,
-            unrolled,
-            width,
-            1,
-            at + 4 * g * cols * cols,
-            cols,
-            scratch,
-          );
+          const unroll = (from: number, to: number): void => {
+            for (let i = 0; i < count; i++) {
+              const image = from + 4 * ((first + i) * groups + g) * c * h * w;
+              k.im2col(image, c, h, w, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, to + 4 * i * places, width);
+            }
+          };
+          unroll(x, left);
+          if (x !== y) unroll(y, right);
+          this.add(g, left, right, 0, width, width, scratch);
         }
       }
     });
@@ -83,13 +74,33 @@ export class GramAccumulator {
 
   /** E[x x'] as [groups, cols, cols] on the JavaScript heap; zeros where nothing was seen. */
   read(): Float32Array {
-    const n = this.groups * this.cols * this.cols;
-    const gram = this.wasm.arena.f32(this.at, n).slice();
-    if (this.count > 0) for (let i = 0; i < n; i++) gram[i] = gram[i]! / this.count;
+    const { groups, cols, count } = this;
+    const gram = this.wasm.arena.f32(this.at, groups * cols * cols).slice();
+    if (count > 0) for (let i = 0; i < gram.length; i++) gram[i] = gram[i]! / count;
+    if (this.symmetric)
+      for (let g = 0; g < groups; g++) {
+        const own = gram.subarray(g * cols * cols, (g + 1) * cols * cols);
+        for (let i = 0; i < cols; i++) for (let j = 0; j < i; j++) own[i * cols + j] = own[j * cols + i]!;
+      }
     return gram;
   }
 
   dispose(): void {
     this.wasm.arena.free(this.at);
+  }
+
+  /** Adds x' y of `rows` inputs, stored as [rows, cols] with trans 1, as [cols, rows] with 0; rows of storage `ld` apart. */
+  private add(g: number, x: number, y: number, trans: 0 | 1, rows: number, ld: number, scratch: number): void {
+    const { k } = this.wasm;
+    const { cols } = this;
+    const to = this.at + 4 * g * cols * cols;
+    if (x !== y) this.symmetric = false;
+    const panel = x === y ? PANEL : cols;
+    for (let j = 0; j < cols; j += panel) {
+      const m = Math.min(panel, cols - j);
+      const skip = 4 * j * (trans ? 1 : ld);
+      const c = to + 4 * j * (cols + 1);
+      k.gemm(trans, 1 - trans, m, cols - j, rows, 1, x + skip, ld, y + skip, ld, 1, c, cols, scratch);
+    }
   }
 }

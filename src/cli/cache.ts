@@ -1,4 +1,4 @@
-/** The cost table of an earlier run, so that another budget need not measure again. */
+/** The cost table of an earlier run, and the gains of rows, so that another budget need not measure again. */
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
@@ -34,9 +34,13 @@ export async function cacheKey(model: Uint8Array, data: string | undefined, sett
 export interface Cached {
   /** The table, where the key is the same. */
   readonly table: CostTable | undefined;
+  /** Gains of rows by weight name, where they were measured. */
+  readonly gains: ReadonlyMap<string, Float64Array> | undefined;
   /** What became of the file, for people. */
   readonly note: string;
 }
+
+const NOTHING = { table: undefined, gains: undefined };
 
 /**
  * The table in a cache, or why there is none.
@@ -44,30 +48,49 @@ export interface Cached {
  */
 export async function readCache(path: string, key: string): Promise<Cached> {
   const there = await stat(path).catch(() => undefined);
-  if (!there) return { table: undefined, note: `cache '${path}': none yet, measuring` };
+  if (!there) return { ...NOTHING, note: `cache '${path}': none yet, measuring` };
   const bytes = await readInput(path, 'cache', { maxBytes: LIMIT });
   const document = parseCache(bytes);
   if (!document) throw new UsageError(`cache '${path}': is no cache of Kappa's; name another file`);
   if (document.key !== key)
-    return { table: undefined, note: `cache '${path}': made from another model, data or settings; measuring anew` };
+    return { ...NOTHING, note: `cache '${path}': made from another model, data or settings; measuring anew` };
   try {
-    return { table: parseCostTable(document.table), note: `cache '${path}': used, nothing is measured layer by layer` };
+    const gains = document.gains === undefined ? undefined : parseGains(document.gains);
+    return {
+      table: parseCostTable(document.table),
+      gains,
+      note: `cache '${path}': used, nothing is measured layer by layer`,
+    };
   } catch (error) {
     if (!(error instanceof DataError)) throw error;
-    return { table: undefined, note: `cache '${path}': damaged (${error.message}); measuring anew` };
+    return { ...NOTHING, note: `cache '${path}': damaged (${error.message}); measuring anew` };
   }
 }
 
-export function cacheText(key: string, table: CostTable): string {
-  return `${JSON.stringify({ kappaCache: 1, key, table })}\n`;
+export function cacheText(key: string, table: CostTable, gains?: ReadonlyMap<string, Float64Array>): string {
+  const rows = gains && Object.fromEntries([...gains].map(([weight, of]) => [weight, [...of]]));
+  return `${JSON.stringify({ kappaCache: 1, key, table, ...(rows && { gains: rows }) })}\n`;
 }
 
-function parseCache(bytes: Uint8Array): { key: unknown; table: unknown } | undefined {
+/** @throws DataError for anything but lists of numbers >= 0 */
+function parseGains(value: unknown): Map<string, Float64Array> {
+  if (value === null || typeof value !== 'object' || Array.isArray(value))
+    throw new DataError('gains: expected an object of lists');
+  return new Map(
+    Object.entries(value).map(([weight, list]) => {
+      if (!Array.isArray(list) || !list.every((g) => typeof g === 'number' && g >= 0 && Number.isFinite(g)))
+        throw new DataError(`gains of '${weight}': expected a list of numbers >= 0`);
+      return [weight, Float64Array.from(list as number[])];
+    }),
+  );
+}
+
+function parseCache(bytes: Uint8Array): { key: unknown; table: unknown; gains: unknown } | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (value === null || typeof value !== 'object' || !('kappaCache' in value)) return undefined;
-    const { key, table } = value as { key?: unknown; table?: unknown };
-    return { key, table };
+    const { key, table, gains } = value as { key?: unknown; table?: unknown; gains?: unknown };
+    return { key, table, gains };
   } catch {
     return undefined;
   }

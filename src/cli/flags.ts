@@ -1,7 +1,7 @@
 /** Flags that several commands share: how they are declared, checked and turned into options. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { type Granularity, type LossName, metricNames } from '../node.ts';
+import { DROP_MEASURES, type Granularity, type LossName, type MaxDrop, metricNames } from '../node.ts';
 import { printable } from '../report/text.ts';
 import { parseNumber, parseWidths } from './files.ts';
 
@@ -33,6 +33,21 @@ export function parseGranularity(text: string): Granularity {
       `--granularity: expected tensor, channel or a number of weights >= 1, got '${printable(text)}'`,
     );
   return Number(text);
+}
+
+/** 'accuracy:0.5%', 'kl:0.005': what may be lost, and how much of it. */
+export function parseDrop(text: string): MaxDrop {
+  const found = /^([a-z]+):([^%]+)(%?)$/.exec(text.trim());
+  const measure = DROP_MEASURES.find((name) => name === found?.[1]);
+  if (!found || !measure)
+    throw new UsageError(
+      `--max-drop: expected a measure and a value, ${DROP_MEASURES.map((m) => `${m}:...`).join(', ')}, got '${printable(text)}'`,
+    );
+  const percent = found[3] === '%';
+  if (percent && measure !== 'accuracy')
+    throw new UsageError(`--max-drop: ${measure} is no share, expected a number without %, got '${printable(text)}'`);
+  const value = parseNumber(found[2]!, '--max-drop', { min: 0 });
+  return { measure, value: percent ? value / 100 : value };
 }
 
 /** Flags of every command, and its examples. */

@@ -1,8 +1,10 @@
 import type { Granularity } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
 import type { Layer } from '../graph/layers.ts';
-import { fakeQuantize, fitGrid, type Grid, type GridSpec } from '../grid/grid.ts';
-import { fromRows, toRows } from '../grid/rows.ts';
+import { type Coded, decode, pickRows } from '../grid/coded.ts';
+import type { GridSpec } from '../grid/grid.ts';
+import { encode } from '../grid/rounding/encode.ts';
+import { weightOfRows, weightRows } from '../grid/weight.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
@@ -13,6 +15,8 @@ export interface RoundingSettings {
   readonly scaleType: GridSpec['scaleType'];
   /** Widths at which the grid is asymmetric; every other is symmetric. */
   readonly asymmetricBits: readonly number[];
+  /** How codes are chosen: a name in ROUNDINGS (grid/rounding). */
+  readonly rounding: string;
 }
 
 /** The grid of a layer at a width under these settings. A layer whose channels are no longer than a block keeps one scale a channel. */
@@ -29,15 +33,23 @@ export function specFor(settings: RoundingSettings, bits: number): GridSpec {
 /** Bytes of codes, scales and zero points of a [rows, cols] weight as the output format writes them. */
 export type Price = (rows: number, cols: number, spec: GridSpec) => number;
 
-/** Every layer at every width as it would be written. Grids are fitted once; the values are made anew at each call. */
+/** One width for all rows of a layer, or one for each row. */
+export type Width = number | readonly number[];
+
+/** Bytes of codes and scales kept; beyond it those not asked for the longest are made anew when needed. */
+const KEPT = 256 * 2 ** 20;
+
+/** Every layer at every width as it would be written. Codes are made once, as far as they can be kept; values at each call. */
 export class Candidates {
   private readonly rows = new Map<string, Float32Array>();
-  private readonly grids = new Map<string, Grid>();
+  /** The one asked for last comes last. */
+  private readonly made = new Map<string, Coded>();
+  private kept = 0;
 
-  /** @param weights weight initializer name to its elements, in the weight's own shape */
+  /** @param weights the layer's weight as stored */
   constructor(
     private readonly wasm: Wasm,
-    private readonly weights: (layer: Layer) => Float32Array,
+    private readonly weights: (layer: Layer) => Tensor,
     readonly settings: RoundingSettings,
     private readonly price: Price,
     private readonly calibration?: Calibration,
@@ -47,41 +59,72 @@ export class Candidates {
   float(layer: Layer): Float32Array {
     let rows = this.rows.get(layer.weight);
     if (!rows) {
-      rows = toRows(this.wasm, this.weights(layer), layer.dims, layer.rowAxis);
+      rows = weightRows(this.wasm, layer, this.weights(layer));
       this.rows.set(layer.weight, rows);
     }
     return rows;
   }
 
-  grid(layer: Layer, bits: number): Grid {
-    const key = `${bits} ${layer.weight}`;
-    let grid = this.grids.get(key);
-    if (!grid) {
-      const gram = this.calibration?.layers.get(layer.weight)?.gram;
-      const spec = specFor(this.settings, bits);
-      const clip = spec.clip === 'gram' && !gram ? 'mse' : spec.clip;
-      grid = fitGrid(this.wasm, this.float(layer), layer.rows, layer.cols, { ...spec, clip }, gram, layer.groups);
-      this.grids.set(key, grid);
+  /** The layer in codes. */
+  coded(layer: Layer, width: Width): Coded {
+    const key = `${width} ${layer.weight}`;
+    const before = this.made.get(key);
+    if (before) this.made.delete(key);
+    const coded = before ?? this.encode(layer, width);
+    this.made.set(key, coded);
+    if (!before) this.kept += bytesOf(coded);
+    for (const [oldest, codes] of this.made) {
+      if (this.kept <= KEPT || oldest === key) break;
+      this.made.delete(oldest);
+      this.kept -= bytesOf(codes);
     }
-    return grid;
+    return coded;
   }
 
   /** Row form of the quantized weight. */
-  values(layer: Layer, bits: number): Float32Array {
-    return fakeQuantize(this.wasm, this.float(layer), this.grid(layer, bits));
+  values(layer: Layer, width: Width): Float32Array {
+    return decode(this.wasm, this.coded(layer, width));
   }
 
-  /** The quantized weight in its own shape, to put in the place of the initializer. */
-  tensor(layer: Layer, bits: number): Tensor {
-    return this.shaped(layer, this.values(layer, bits));
+  /** The quantized weight in its own shape and type, to put in the place of the initializer. */
+  tensor(layer: Layer, width: Width): Tensor {
+    return this.shaped(layer, this.values(layer, width));
   }
 
-  /** A weight in row form brought to the layer's own shape. */
+  /** A weight in row form brought to the layer's own shape and type. */
   shaped(layer: Layer, rows: Float32Array): Tensor {
-    return { dtype: 'float', dims: layer.dims, data: fromRows(this.wasm, rows, layer.dims, layer.rowAxis) };
+    return weightOfRows(this.wasm, layer, rows);
   }
 
   bytes(layer: Layer, bits: number): number {
     return this.price(layer.rows, layer.cols, specFor(this.settings, bits));
   }
+
+  private encode(layer: Layer, width: Width): Coded {
+    const { wasm, settings } = this;
+    const picked = typeof width === 'number' ? undefined : this.picked(layer, width);
+    if (picked) return picked;
+    const gram = this.calibration?.layers.get(layer.weight)?.gram;
+    const spec = (bits: number) => specFor(settings, bits);
+    const under = gram && { gram, groups: layer.groups };
+    return encode(wasm, this.float(layer), layer.rows, layer.cols, width, spec, settings.rounding, under);
+  }
+
+  /** Rows of the layer at whole widths, where these are all at hand: rows are coded each by itself. */
+  private picked(layer: Layer, widths: readonly number[]): Coded | undefined {
+    const used = [...new Set(widths)].sort((a, b) => a - b);
+    const whole = used.map((bits) => this.made.get(`${bits} ${layer.weight}`)?.[0]);
+    if (whole.some((slice) => slice === undefined || slice.grid.block > layer.cols)) return undefined;
+    if (used.length === 1) return [whole[0]!];
+    return used.map((bits, i) =>
+      pickRows(
+        whole[i]!,
+        widths.flatMap((b, r) => (b === bits ? [r] : [])),
+      ),
+    );
+  }
+}
+
+function bytesOf(coded: Coded): number {
+  return coded.reduce((n, { grid, codes }) => n + codes.byteLength + grid.scales.byteLength, 0);
 }

@@ -1,10 +1,11 @@
 import type { Layer } from '../graph/layers.ts';
 import type { Tensor } from '../tensor.ts';
+import type { Width } from './candidates.ts';
 import { DamageMeter } from './damage.ts';
 import type { MetricContext, MetricData } from './metric.ts';
 
-/** Width of every layer, by weight name; a layer that is not named, or named with 32, stays in float. */
-export type Widths = ReadonlyMap<string, number>;
+/** Width of every layer, or of every row of it, by weight name; a layer that is not named, or named with 32, stays in float. */
+export type Widths = ReadonlyMap<string, Width>;
 
 /**
  * Damage of whole allocations, measured on the calibration data: every layer quantized at once. The sum of one-layer damages
@@ -22,7 +23,7 @@ export class JointMeasurement {
 
   /** Damage in the unit of the losses. Measured once for every different allocation. */
   async damage(widths: Widths): Promise<number> {
-    const key = this.context.layers.map((l) => widths.get(l.weight) ?? 32).join();
+    const key = this.context.layers.map((l) => String(widths.get(l.weight) ?? 32)).join(';');
     const before = this.known.get(key);
     if (before !== undefined) return before;
     const damage = await this.measure(weightsOf(this.context, widths));

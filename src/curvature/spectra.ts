@@ -17,6 +17,9 @@ export type SpectrumLayer = Pick<Layer, 'opType' | 'dims' | 'rows' | 'cols' | 'g
   readonly nodes: readonly { readonly attributes: ReadonlyMap<string, Attribute> }[];
 };
 
+/** Multiplications of one sweep past which the singular values are not all computed unasked: that of a square matrix of 2048. */
+const MOST_WORK = 2 ** 33;
+
 /**
  * The spectrum of a layer's weight. `sigmaMax` is its curvature in the seed document's sense: with the weight error measured
  * relative to the operator, the layer is bilinear and its curvature on the product unit ball is its norm (docs/theory.md).
@@ -27,7 +30,7 @@ export class LayerSpectrum {
   constructor(
     private readonly wasm: Wasm,
     private readonly layer: SpectrumLayer,
-    private readonly rows: Float32Array,
+    private readonly rows: () => Float32Array,
     /** Norm of the layer's operator: exact (to 1e-11 relative), or a proved upper bound for a convolution. */
     readonly sigmaMax: number,
     readonly exact: boolean,
@@ -40,12 +43,18 @@ export class LayerSpectrum {
    * for. For a convolution they are those of the reshaped kernel, which bound its norm only together with the kernel's size.
    */
   get sigma(): Float64Array {
-    this.values ??= singularValues(this.wasm, this.layer, this.rows);
+    this.values ??= singularValues(this.wasm, this.layer, this.rows());
     return this.values;
   }
 
-  /** sigma_max / sigma_min of the row form, Infinity where sigma_min is 0. A condition number, never a curvature. */
+  /**
+   * sigma_max / sigma_min of the row form, Infinity where sigma_min is 0; NaN for a matrix whose every singular value would take
+   * minutes. A condition number, never a curvature.
+   */
   get condition(): number {
+    const { rows, cols, groups } = this.layer;
+    const short = Math.min(rows / groups, cols);
+    if (rows * cols * short > MOST_WORK) return Number.NaN;
     const { sigma } = this;
     const last = sigma[sigma.length - 1] ?? 0;
     return last > 0 ? sigma[0]! / last : Number.POSITIVE_INFINITY;
@@ -55,36 +64,37 @@ export class LayerSpectrum {
   lowerEstimate(options: PowerOptions = {}): number {
     const shapes = convolutionShapes(this.layer);
     if (shapes.length === 0) return this.sigmaMax;
-    const kernel = kernelOf(this.layer, this.rows);
+    const kernel = kernelOf(this.layer, this.rows());
     return Math.max(...shapes.map((shape) => convolutionLowerEstimate(kernel, shape, options)));
   }
 }
 
 /**
- * @param rows the weight in row form, [layer.rows, layer.cols]
+ * @param read gives the weight in row form, [layer.rows, layer.cols]; it is not kept
  * @throws RangeError where the row form has another size, or holds NaN or infinity
  */
-export function layerSpectrum(wasm: Wasm, layer: SpectrumLayer, rows: Float32Array): LayerSpectrum {
+export function layerSpectrum(wasm: Wasm, layer: SpectrumLayer, read: () => Float32Array): LayerSpectrum {
+  const rows = read();
   if (rows.length !== layer.rows * layer.cols)
     throw new RangeError(`row form: expected ${layer.rows} x ${layer.cols} weights, got ${rows.length}`);
   if (layer.opType === 'Gather')
     return new LayerSpectrum(
       wasm,
       layer,
-      rows,
+      read,
       largestRow(rows, layer.rows, layer.cols),
       true,
       'largest row of the table',
     );
   const shapes = convolutionShapes(layer);
   if (shapes.length === 0) {
-    const norm = sigmaMax(wasm, Float64Array.from(rows), layer.rows, layer.cols);
-    return new LayerSpectrum(wasm, layer, rows, norm, true, 'largest singular value');
+    const norm = sigmaMax(wasm, rows, layer.rows, layer.cols);
+    return new LayerSpectrum(wasm, layer, read, norm, true, 'largest singular value');
   }
   const kernel = kernelOf(layer, rows);
   const bounds = shapes.map((shape) => convolutionUpperBound(wasm, kernel, shape));
   const worst = bounds.reduce((a, b) => (b.value > a.value ? b : a));
-  return new LayerSpectrum(wasm, layer, rows, worst.value, false, worst.by);
+  return new LayerSpectrum(wasm, layer, read, worst.value, false, worst.by);
 }
 
 /** Norm of the lookup of one row: the map from one-hot vectors. */
@@ -131,12 +141,15 @@ function ints(attribute: Attribute | undefined): readonly number[] | undefined {
 /** The weight as it is stored: for ConvTranspose the row form has the second axis first. */
 function kernelOf(layer: SpectrumLayer, rows: Float32Array): Float32Array {
   if (layer.opType === 'Conv') return rows;
-  const [channels, outputs] = [layer.dims[0]!, layer.dims[1]!];
+  const { groups } = layer;
+  const [channels, outputs] = [layer.dims[0]! / groups, layer.dims[1]!];
   const taps = layer.dims.slice(2).reduce((n, k) => n * k, 1);
   const kernel = new Float32Array(rows.length);
-  for (let m = 0; m < outputs; m++) {
+  for (let m = 0; m < groups * outputs; m++) {
+    const first = Math.floor(m / outputs) * channels;
     for (let c = 0; c < channels; c++) {
-      for (let t = 0; t < taps; t++) kernel[(c * outputs + m) * taps + t] = rows[(m * channels + c) * taps + t]!;
+      const [to, from] = [((first + c) * outputs + (m % outputs)) * taps, (m * channels + c) * taps];
+      for (let t = 0; t < taps; t++) kernel[to + t] = rows[from + t]!;
     }
   }
   return kernel;

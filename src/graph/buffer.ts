@@ -135,6 +135,21 @@ export class NodeRuntime implements Runtime {
     return ptr;
   }
 
+  /** A tensor retained for this node: released at `end`. */
+  adopt(t: Tensor): void {
+    if (t instanceof WasmTensor) this.#made.push(t.buffer);
+  }
+
+  drop(tensors: readonly (Tensor | undefined)[]): void {
+    for (const t of tensors) {
+      if (!(t instanceof WasmTensor)) continue;
+      const at = this.#made.lastIndexOf(t.buffer);
+      if (at < 0) throw new Error(`drop: tensor [${t.dims}] was not made by this node`);
+      this.#made.splice(at, 1);
+      t.buffer.release();
+    }
+  }
+
   /** Keeps the outputs (each is retained once) and frees the rest of what the node made. */
   end(outputs: readonly Tensor[]): void {
     for (const t of outputs) retain(t);

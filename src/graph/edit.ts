@@ -1,15 +1,13 @@
 import { withGraph } from '../onnx/index.ts';
 import type { Initializer, Model, Node, ValueInfo } from '../onnx/model.ts';
+import { namesIn } from './bodies.ts';
 import { usesOf } from './uses.ts';
 
 /** Changes to a model's graph. Everything not named keeps the bytes it came in. */
 
 /** A maker of names that nothing in the model has yet: `base`, else `base_1`, `base_2`... Each call takes its name. */
 export function freshNames(model: Model): (base: string) => string {
-  const taken = new Set<string>();
-  const { graph } = model;
-  for (const v of [...graph.inputs, ...graph.outputs, ...graph.valueInfo, ...graph.initializers]) taken.add(v.name);
-  for (const node of graph.nodes) for (const v of [node.name, ...node.inputs, ...node.outputs]) taken.add(v);
+  const taken = new Set(namesIn(model.graph));
   return (base) => {
     let name = base;
     for (let i = 1; taken.has(name); i++) name = `${base}_${i}`;

@@ -1,4 +1,4 @@
-import { DataError, KappaError, ModelError, UnsupportedError } from '../errors.ts';
+import { DataError, InterruptedError, KappaError, ModelError, UnsupportedError } from '../errors.ts';
 import type { Node } from '../onnx/model.ts';
 import { describe } from './order.ts';
 
@@ -7,7 +7,7 @@ export function atNode<T>(node: Node, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    if (!(error instanceof KappaError)) throw error;
+    if (!(error instanceof KappaError) || error instanceof InterruptedError) throw error;
     const message = `${describe(node)}: ${error.message}`;
     if (error instanceof UnsupportedError) throw new UnsupportedError(message, { cause: error });
     if (error instanceof ModelError) throw new ModelError(message, { cause: error });

@@ -2,9 +2,11 @@
 export { freshNames, mapNodes, withInitializers, withoutUnused } from './edit.ts';
 export { foldBatchNormalization } from './fold.ts';
 export { hoistConstants } from './hoist.ts';
-export { findLayers, type Layer, type LeftWeight, SMALLEST_LAYER } from './layers.ts';
+export { findLayers, type Layer, type LayerUse, type LeftWeight, SMALLEST_LAYER } from './layers.ts';
 export { prepareModel } from './prepare.ts';
 export { canRaise } from './opset.ts';
 export { describe, labelOf, orderedNodes } from './order.ts';
-export { type Observer, type RunOptions, Session, type Trace } from './session.ts';
+export { type Problem, problemsText } from './problems.ts';
+export { type Observer, type RunOptions, Session, type SessionOptions, type Trace } from './session.ts';
+export { unsupportedIn } from './steps.ts';
 export { constantNames, type Uses, usesOf } from './uses.ts';

@@ -1,64 +1,97 @@
-import { ModelError, UnsupportedError } from '../errors.ts';
-import type { Model, ModelFunction, Node } from '../onnx/model.ts';
+import { ModelError } from '../errors.ts';
+import type { Graph, Model, ModelFunction, Node } from '../onnx/model.ts';
+import { mapBodies, namesIn } from './bodies.ts';
+import { instantiate } from './instantiate.ts';
 import { describe } from './order.ts';
 
-/** A node and the opsets that give its operator a meaning: the model's, or those of the function it came from. */
-export interface Placed {
-  readonly node: Node;
-  readonly opsets: ReadonlyMap<string, number>;
+/** A graph in which functions were replaced by their nodes, and what those nodes mean. */
+export interface Inlined {
+  readonly graph: Graph;
+  /** The opsets that give a node, in the graph or in a body, its meaning: the model's, or those of the function it came from. */
+  opsets(node: Node): ReadonlyMap<string, number>;
 }
 
-const MAX_DEPTH = 16;
-const MAX_NODES = 1_000_000;
+const MAX_DEPTH = 64;
+const MAX_NODES = 250_000;
+
+/** Sees every node before it is taken over, in the graph's order, and decides whether a call is replaced. */
+export type Which = (node: Node, f: ModelFunction | undefined) => boolean;
 
 /**
- * The graph's nodes with every call of a model-local function replaced by the function's own nodes, their inner values renamed.
- * @throws UnsupportedError for a function with attributes; ModelError for one that calls itself or grows without bound
+ * The model's graph with calls of model-local functions replaced by the function's own nodes, in bodies as well: inner values
+ * get the call's name in front, attributes the call's values or their defaults. Nodes that no call was replaced in stay the
+ * same objects.
+ * @param which the calls to replace; all by default
+ * @throws ModelError for a function that calls itself, or calls that grow without bound
  */
-export function inlined(model: Model): Placed[] {
-  const functions = new Map(model.functions.map((f) => [`${f.domain}:${f.name}`, f]));
-  const out: Placed[] = [];
-  let calls = 0;
-  const visit = (nodes: readonly Node[], opsets: ReadonlyMap<string, number>, depth: number): void => {
-    for (const node of nodes) {
-      const f = functions.get(`${node.domain}:${node.opType}`);
-      if (f === undefined) {
-        if (out.length >= MAX_NODES)
-          throw new ModelError(`${describe(node)}: functions expand to more than ${MAX_NODES} nodes`);
-        out.push({ node, opsets });
-        continue;
-      }
-      if (depth >= MAX_DEPTH || ++calls > MAX_NODES)
-        throw new ModelError(`${describe(node)}: functions call each other more than ${MAX_DEPTH} deep`);
-      visit(body(f, node, calls), f.opsets, depth + 1);
-    }
-  };
-  visit(model.graph.nodes, model.opsets, 0);
-  return out;
+export function inlined(model: Model, which: Which = () => true): Inlined {
+  const inliner = new Inliner(model, which);
+  const graph = inliner.graph(model.graph, model.opsets, []);
+  return { graph, opsets: (node) => inliner.opsets.get(node) ?? model.opsets };
 }
 
-function body(f: ModelFunction, call: Node, id: number): Node[] {
-  if (f.attributes.length > 0)
-    throw new UnsupportedError(
-      `${describe(call)}: functions with attributes (${f.attributes.join(', ')}) are not supported`,
-    );
-  if (call.inputs.length > f.inputs.length || call.outputs.length > f.outputs.length)
-    throw new ModelError(
-      `${describe(call)}: expected ${f.inputs.length} inputs and ${f.outputs.length} outputs at most, found ${call.inputs.length} and ${call.outputs.length}`,
-    );
-  const prefix = `${call.name || f.name}#${id}/`;
-  const names = new Map<string, string>([['', '']]);
-  for (const [i, v] of f.inputs.entries()) names.set(v, call.inputs[i] ?? '');
-  f.outputs.forEach((v, i) => {
-    if (call.outputs[i]) names.set(v, call.outputs[i]);
-  });
-  const rename = (v: string) => names.get(v) ?? prefix + v;
-  return f.nodes.map((n) => ({
-    opType: n.opType,
-    domain: n.domain,
-    name: prefix + (n.name || n.outputs[0] || n.opType),
-    inputs: n.inputs.map(rename),
-    outputs: n.outputs.map(rename),
-    attributes: n.attributes,
-  }));
+/** The function that a node calls, by the model's table of functions. */
+export function functionsOf(model: Model): (node: Node) => ModelFunction | undefined {
+  const key = (domain: string, name: string, overload = '') => JSON.stringify([domain, name, overload]);
+  const table = new Map(model.functions.map((f) => [key(f.domain, f.name, f.overload), f]));
+  return (node) => table.get(key(node.domain, node.opType, node.overload));
+}
+
+class Inliner {
+  readonly opsets = new Map<Node, ReadonlyMap<string, number>>();
+  readonly #find: (node: Node) => ModelFunction | undefined;
+  readonly #taken: string[];
+  #made = 0;
+  #calls = 0;
+
+  constructor(
+    readonly model: Model,
+    readonly which: Which,
+  ) {
+    this.#find = functionsOf(model);
+    this.#taken = model.functions.length > 0 ? [...namesIn(model.graph)].filter((name) => name.includes('#')) : [];
+  }
+
+  graph(graph: Graph, opsets: ReadonlyMap<string, number>, stack: readonly ModelFunction[]): Graph {
+    const nodes = this.#nodes(graph.nodes, opsets, stack);
+    const same = nodes.length === graph.nodes.length && nodes.every((n, i) => n === graph.nodes[i]);
+    return same ? graph : { ...graph, nodes, wire: undefined };
+  }
+
+  #nodes(nodes: readonly Node[], opsets: ReadonlyMap<string, number>, stack: readonly ModelFunction[]): Node[] {
+    const out: Node[] = [];
+    for (const node of nodes) {
+      const f = this.#find(node);
+      if (this.which(node, f) && f !== undefined) {
+        for (const inner of this.#call(node, f, stack)) out.push(inner);
+        continue;
+      }
+      if (++this.#made > MAX_NODES && stack.length > 0)
+        throw new ModelError(`${describe(node)}: functions expand to more than ${MAX_NODES} nodes`);
+      const own = mapBodies(node, (body) => this.graph(body, opsets, stack));
+      if (opsets !== this.model.opsets) this.opsets.set(own, opsets);
+      out.push(own);
+    }
+    return out;
+  }
+
+  #call(node: Node, f: ModelFunction, stack: readonly ModelFunction[]): Node[] {
+    if (stack.includes(f)) {
+      const names = [...stack.slice(stack.indexOf(f)), f].map((g) => `"${g.name}"`);
+      throw new ModelError(`${describe(node)}: functions call themselves: ${names.slice(0, 8).join(' -> ')}`);
+    }
+    if (stack.length >= MAX_DEPTH)
+      throw new ModelError(`${describe(node)}: functions call each other more than ${MAX_DEPTH} deep`);
+    if (this.#calls >= MAX_NODES)
+      throw new ModelError(`${describe(node)}: functions expand to more than ${MAX_NODES} calls`);
+    return this.#nodes(instantiate(f, node, this.#prefix(node.name || f.name)), f.opsets, [...stack, f]);
+  }
+
+  /** A prefix that no name of the model begins with. */
+  #prefix(base: string): string {
+    for (;;) {
+      const prefix = `${base}#${++this.#calls}/`;
+      if (!this.#taken.some((name) => name.startsWith(prefix))) return prefix;
+    }
+  }
 }

@@ -1,5 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Graph, Node } from '../onnx/model.ts';
+import { readsOf } from './bodies.ts';
 
 /** A node's name for people: its own, or its first output. */
 export function labelOf(node: Node): string {
@@ -12,11 +13,21 @@ export function describe(node: Node): string {
   return `${type} node "${labelOf(node)}"`;
 }
 
+/** Everything a node depends on: its inputs, and what its bodies read of the graph around them. */
+export type Reads = (node: Node) => readonly string[];
+
 /**
  * The nodes that the graph's outputs need, each after the nodes it depends on; the file's order where that is one.
+ * @param reads what a node depends on; its inputs by default
+ * @param outer whether a value is one of the graphs around this one, for a body
  * @throws ModelError for a value that nothing makes or two nodes make, and for a cycle, naming the nodes
  */
-export function orderedNodes(graph: Graph, nodes: readonly Node[] = graph.nodes): Node[] {
+export function orderedNodes(
+  graph: Graph,
+  nodes: readonly Node[] = graph.nodes,
+  reads: Reads = (node) => node.inputs,
+  outer: (name: string) => boolean = () => false,
+): Node[] {
   const producer = new Map<string, number>();
   const given = new Set<string>(['']);
   for (const v of graph.inputs) given.add(v.name);
@@ -29,12 +40,16 @@ export function orderedNodes(graph: Graph, nodes: readonly Node[] = graph.nodes)
       producer.set(o, i);
     }
   });
-  const needed = neededNodes(graph, nodes, producer, given);
+  const needed = neededNodes(graph, nodes, producer, (v) => given.has(v) || outer(v), reads);
   const waiting = new Map<number, number>();
   const users = new Map<number, number[]>();
   const ready: number[] = [];
   for (const i of needed) {
-    const from = new Set(nodes[i]!.inputs.map((v) => producer.get(v)).filter((p) => p !== undefined));
+    const from = new Set(
+      reads(nodes[i]!)
+        .map((v) => producer.get(v))
+        .filter((p) => p !== undefined),
+    );
     waiting.set(i, from.size);
     if (from.size === 0) ready.push(i);
     for (const p of from) {
@@ -43,7 +58,7 @@ export function orderedNodes(graph: Graph, nodes: readonly Node[] = graph.nodes)
       else list.push(i);
     }
   }
-  const inOrder = needed.every((i) => nodes[i]!.inputs.every((v) => (producer.get(v) ?? -1) < i));
+  const inOrder = needed.every((i) => reads(nodes[i]!).every((v) => (producer.get(v) ?? -1) < i));
   if (inOrder) return needed.map((i) => nodes[i]!);
   const out: Node[] = [];
   for (let at = 0; at < ready.length; at++) {
@@ -56,8 +71,19 @@ export function orderedNodes(graph: Graph, nodes: readonly Node[] = graph.nodes)
       if (left === 0) ready.push(u);
     }
   }
-  if (waiting.size > 0) throw new ModelError(`the graph has a cycle: ${cycle(nodes, producer, waiting)}`);
+  if (waiting.size > 0) throw new ModelError(`the graph has a cycle: ${cycle(nodes, producer, waiting, reads)}`);
   return out;
+}
+
+/** The node that reads a value, or the way to the one inside its bodies that does. */
+function trail(node: Node, value: string): string {
+  if (node.inputs.includes(value)) return describe(node);
+  for (const a of node.attributes.values()) {
+    if (a.type !== 'graph') continue;
+    const inner = a.value.nodes.find((n) => readsOf(n).includes(value));
+    if (inner !== undefined) return `${describe(node)}: ${trail(inner, value)}`;
+  }
+  return describe(node);
 }
 
 /** Indices, ascending, of the nodes from which an output can be reached. */
@@ -65,14 +91,15 @@ function neededNodes(
   graph: Graph,
   nodes: readonly Node[],
   producer: ReadonlyMap<string, number>,
-  given: ReadonlySet<string>,
+  given: (value: string) => boolean,
+  reads: Reads,
 ): number[] {
   const seen = new Set<number>();
   const stack: number[] = [];
   const want = (value: string, who: () => string) => {
     const i = producer.get(value);
     if (i === undefined) {
-      if (!given.has(value))
+      if (!given(value))
         throw new ModelError(`${who()} "${value}", which is no input, initializer or output of any node`);
     } else if (!seen.has(i)) {
       seen.add(i);
@@ -82,7 +109,7 @@ function neededNodes(
   for (const o of graph.outputs) want(o.name, () => 'the graph has the output');
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     const node = nodes[i]!;
-    for (const v of node.inputs) want(v, () => `${describe(node)} reads`);
+    for (const v of reads(node)) want(v, () => `${trail(node, v)} reads`);
   }
   return [...seen].sort((a, b) => a - b);
 }
@@ -92,6 +119,7 @@ function cycle(
   nodes: readonly Node[],
   producer: ReadonlyMap<string, number>,
   waiting: ReadonlyMap<number, number>,
+  reads: Reads,
 ): string {
   const path: number[] = [];
   const at = new Map<number, number>();
@@ -100,7 +128,9 @@ function cycle(
   while (!at.has(i)) {
     at.set(i, path.length);
     path.push(i);
-    i = nodes[i]!.inputs.map((v) => producer.get(v)).find((p) => p !== undefined && waiting.has(p))!;
+    i = reads(nodes[i]!)
+      .map((v) => producer.get(v))
+      .find((p) => p !== undefined && waiting.has(p))!;
   }
   const names = path.slice(at.get(i)).map((n) => `"${labelOf(nodes[n]!)}"`);
   const shown = names.slice(0, 8).reverse();

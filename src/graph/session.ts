@@ -1,14 +1,23 @@
-import { UnsupportedError } from '../errors.ts';
 import type { Initializer, Model, Node, ValueInfo } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { download, NodeRuntime, release, upload } from './buffer.ts';
-import { atNode } from './failure.ts';
+import { sharedInitializers } from './bodies.ts';
+import { download, release, upload } from './buffer.ts';
+import { type Control, Executor, type Observer } from './executor.ts';
 import { checkFeeds, checkWeights } from './feeds.ts';
-import { type Step, stepsOf } from './steps.ts';
+import { inlined } from './inline.ts';
+import { type Plan, planOf } from './plan.ts';
+import { type Host, type Step, stepsOf } from './steps.ts';
 
-/** Called after each node; the tensors are valid during the call only. Nodes folded at construction do not run again. */
-export type Observer = (node: Node, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]) => void;
+export type { Observer } from './executor.ts';
+
+/** Runs of bodies that one run of a model may take unless told otherwise. */
+const MAX_ITERATIONS = 1_000_000;
+
+export interface SessionOptions {
+  /** Most times that bodies of If, Loop and Scan may be run in one run, all together: what ends loops that would not end. */
+  readonly maxIterations?: number | undefined;
+}
 
 export interface RunOptions {
   readonly observe?: Observer;
@@ -16,6 +25,10 @@ export interface RunOptions {
   readonly weights?: ReadonlyMap<string, Tensor>;
   /** Names of the values wanted instead of the outputs, inner ones too: only the nodes they need run. */
   readonly fetch?: readonly string[];
+  /** Looked at before every node and iteration: a run that was aborted ends with an InterruptedError. */
+  readonly signal?: AbortSignal | undefined;
+  /** In place of the session's own. */
+  readonly maxIterations?: number | undefined;
 }
 
 /** Every value of one run, kept until `Session.release`. Belongs to the session that made it. */
@@ -24,24 +37,20 @@ export interface Trace {
   readonly values: ReadonlyMap<string, Tensor>;
 }
 
-/** The nodes of a run in order, and after each the values that nothing later reads. */
-interface Plan {
-  readonly steps: readonly Step[];
-  readonly dead: readonly (readonly string[])[];
-}
-
 const PLANS_KEPT = 1024;
 
 /**
  * Runs a model. Float tensors live in wasm memory and are freed after their last use; all else is on the JavaScript heap.
- * Nodes that depend on initializers alone run once, at construction. Values are named as in the graph.
+ * Nodes that depend on initializers alone run once, at construction. Values are named as in the graph; initializers of bodies
+ * too, where no other value has their name.
  */
 export class Session {
   /** What must be fed: the graph's inputs without those that have an initializer. */
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly #wasm: Wasm;
-  readonly #runtime: NodeRuntime;
+  readonly #executor: Executor;
+  readonly #maxIterations: number;
   readonly #steps: readonly Step[];
   readonly #initializers: ReadonlyMap<string, Initializer>;
   /** Constant values that the steps of a plain run, or an output, read. Float ones in wasm memory. */
@@ -52,34 +61,46 @@ export class Session {
   readonly #plan: Plan;
   readonly #plans = new Map<string, Plan>();
   readonly #traces = new Set<Trace>();
+  /** Constants of bodies. */
+  readonly #kept: Tensor[] = [];
   #disposed = false;
 
   /**
-   * @throws UnsupportedError naming every operator, or the first type, that Kappa does not run
+   * @throws UnsupportedError naming everything that Kappa does not run: operators, versions, attributes, types
    * @throws ModelError for a graph that contradicts itself, naming node and value
    */
-  constructor(model: Model, wasm: Wasm) {
-    const { graph } = model;
+  constructor(model: Model, wasm: Wasm, options: SessionOptions = {}) {
     this.#wasm = wasm;
-    this.#runtime = new NodeRuntime(wasm);
-    this.#initializers = new Map(graph.initializers.map((i) => [i.name, i]));
-    this.inputs = graph.inputs.filter((i) => !this.#initializers.has(i.name));
-    for (const { name, elemType } of this.inputs)
-      if (elemType === undefined)
-        throw new UnsupportedError(`input "${name}": only inputs of a tensor type are supported`);
+    this.#executor = new Executor(wasm);
+    this.#maxIterations = iterations(options.maxIterations ?? MAX_ITERATIONS);
+    const source = inlined(model);
+    const { graph } = source;
+    const own = new Map(graph.initializers.map((i) => [i.name, i]));
+    const shared = sharedInitializers(graph);
+    this.#initializers = new Map([...own, ...shared]);
+    this.inputs = graph.inputs.filter((i) => !own.has(i.name));
     this.outputs = graph.outputs;
     this.#feedable = new Set(graph.inputs.map((i) => i.name));
-    this.#steps = stepsOf(model);
-    for (const name of this.#initializers.keys()) this.#constant.add(name);
-    const moving: Step[] = [];
-    const still: Step[] = [];
-    for (const step of this.#steps) {
-      const constant = step.node.inputs.every((v) => v === '' || this.#constant.has(v));
-      (constant ? still : moving).push(step);
-      if (constant) for (const o of step.node.outputs) this.#constant.add(o);
-    }
-    this.#plan = this.#planOf(moving, new Set());
+    const host: Host = {
+      shared,
+      keep: (make) => {
+        const kept = upload(make(), wasm);
+        this.#kept.push(kept);
+        return kept;
+      },
+      run: (program, inputs) => this.#executor.body(program, inputs),
+    };
     try {
+      this.#steps = stepsOf(model, source, host);
+      for (const name of this.#initializers.keys()) this.#constant.add(name);
+      const moving: Step[] = [];
+      const still: Step[] = [];
+      for (const step of this.#steps) {
+        const constant = step.reads.every((v) => this.#constant.has(v));
+        (constant ? still : moving).push(step);
+        if (constant) for (const o of step.node.outputs) this.#constant.add(o);
+      }
+      this.#plan = this.#planOf(moving, []);
       this.#fold(still, moving);
     } catch (error) {
       this.dispose();
@@ -100,7 +121,7 @@ export class Session {
     const plan = plain ? this.#plan : this.#planFor('run', weights, false, options.fetch);
     const local = this.#start(feeds, weights);
     try {
-      this.#execute(plan, local, undefined, options.observe);
+      this.#executor.run(plan, local, (name) => this.#outer(name, undefined), this.#control(options));
       return this.#results((name) => this.#lookup(name, local, undefined), options.fetch);
     } finally {
       for (const t of local.values()) release(t);
@@ -116,7 +137,7 @@ export class Session {
     const local = this.#start(own, this.#replacements(own, undefined));
     try {
       const keep: Plan = { steps: this.#plan.steps, dead: this.#plan.steps.map(() => []) };
-      this.#execute(keep, local, undefined, undefined);
+      this.#executor.run(keep, local, (name) => this.#outer(name, undefined), this.#control());
     } catch (error) {
       for (const t of local.values()) release(t);
       throw error;
@@ -137,7 +158,7 @@ export class Session {
     const plan = this.#planFor('rerun', weights, true);
     const local = this.#start({}, weights);
     try {
-      this.#execute(plan, local, trace, undefined);
+      this.#executor.run(plan, local, (name) => this.#outer(name, trace), this.#control());
       return this.#results((name) => this.#lookup(name, local, trace));
     } finally {
       for (const t of local.values()) release(t);
@@ -171,6 +192,14 @@ export class Session {
     for (const t of [...this.#traces]) this.release(t);
     for (const t of this.#constants.values()) release(t);
     this.#constants.clear();
+    for (const t of this.#kept) release(t);
+    this.#kept.length = 0;
+  }
+
+  #control(options: RunOptions = {}): Control {
+    const { observe, signal, maxIterations } = options;
+    const limit = maxIterations === undefined ? this.#maxIterations : iterations(maxIterations);
+    return { observe, signal, limit, left: limit };
   }
 
   /** Weight overrides, and feeds of inputs that have an initializer, which are the same thing. */
@@ -203,10 +232,10 @@ export class Session {
   /** Runs the constant steps and keeps what the others, or an output, read. */
   #fold(still: readonly Step[], moving: readonly Step[]): void {
     const read = new Set(this.outputs.map((o) => o.name));
-    for (const s of moving) for (const v of s.node.inputs) read.add(v);
+    for (const s of moving) for (const v of s.reads) read.add(v);
     const local = new Map<string, Tensor>();
     try {
-      this.#execute(this.#planOf(still, read), local, undefined, undefined);
+      this.#executor.run(this.#planOf(still, read), local, (name) => this.#outer(name, undefined), this.#control());
       for (const name of read) {
         if (!this.#constant.has(name) || name === '') continue;
         const value = local.get(name) ?? this.#initializers.get(name)!.tensor();
@@ -217,40 +246,13 @@ export class Session {
     }
   }
 
-  #lookup(name: string, local: ReadonlyMap<string, Tensor>, trace: Trace | undefined): Tensor {
-    return (
-      local.get(name) ?? trace?.values.get(name) ?? this.#constants.get(name) ?? this.#initializers.get(name)!.tensor()
-    );
+  /** A value that a run did not make itself. */
+  #outer(name: string, trace: Trace | undefined): Tensor {
+    return trace?.values.get(name) ?? this.#constants.get(name) ?? this.#initializers.get(name)!.tensor();
   }
 
-  #execute(plan: Plan, local: Map<string, Tensor>, trace: Trace | undefined, observe: Observer | undefined): void {
-    const rt = this.#runtime;
-    plan.steps.forEach((step, i) => {
-      const { node } = step;
-      const inputs = node.inputs.map((v) => (v === '' ? undefined : this.#lookup(v, local, trace)));
-      let made: readonly Tensor[] = [];
-      try {
-        const all = atNode(node, () => step.run(inputs, rt));
-        made = node.outputs.map((_, j) => all[j]!);
-        for (const [j, name] of node.outputs.entries())
-          if (name !== '' && made[j] === undefined) throw new Error(`${node.opType} made no output ${j}`);
-        observe?.(node, inputs, made);
-      } catch (error) {
-        rt.end([]);
-        throw error;
-      }
-      const kept = made.filter((_, j) => node.outputs[j] !== '');
-      rt.end(kept);
-      node.outputs.forEach((name, j) => {
-        if (name !== '') local.set(name, made[j]!);
-      });
-      for (const name of plan.dead[i]!) {
-        const t = local.get(name);
-        if (t === undefined) continue;
-        local.delete(name);
-        release(t);
-      }
-    });
+  #lookup(name: string, local: ReadonlyMap<string, Tensor>, trace: Trace | undefined): Tensor {
+    return local.get(name) ?? this.#outer(name, trace);
   }
 
   #results(
@@ -266,19 +268,8 @@ export class Session {
   }
 
   /** The order with what can be freed after each step; values in `keep` and outputs never are. */
-  #planOf(steps: readonly Step[], keep: ReadonlySet<string>): Plan {
-    const seen = new Set(this.outputs.map((o) => o.name));
-    for (const name of keep) seen.add(name);
-    const dead: string[][] = steps.map(() => []);
-    for (let i = steps.length - 1; i >= 0; i--) {
-      const { inputs, outputs } = steps[i]!.node;
-      for (const name of [...inputs, ...outputs]) {
-        if (name === '' || seen.has(name)) continue;
-        seen.add(name);
-        dead[i]!.push(name);
-      }
-    }
-    return { steps, dead };
+  #planOf(steps: readonly Step[], keep: Iterable<string>): Plan {
+    return planOf(steps, [...this.outputs.map((o) => o.name), ...keep]);
   }
 
   /**
@@ -292,10 +283,10 @@ export class Session {
     const dirty = new Set(weights.keys());
     const chosen = new Set<Step>();
     for (const step of this.#steps) {
-      const { inputs, outputs } = step.node;
-      const changed = inputs.some((v) => dirty.has(v));
+      const { outputs } = step.node;
+      const changed = step.reads.some((v) => dirty.has(v));
       if (changed) for (const o of outputs) if (o !== '') dirty.add(o);
-      if (changed || (!only && !inputs.every((v) => v === '' || this.#constant.has(v)))) chosen.add(step);
+      if (changed || (!only && !step.reads.every((v) => this.#constant.has(v)))) chosen.add(step);
     }
     for (const name of fetch ?? [])
       if (!this.#feedable.has(name) && !this.#constant.has(name) && !this.#makes(name))
@@ -303,11 +294,11 @@ export class Session {
     const needed = new Set<string>(fetch);
     for (let i = this.#steps.length - 1; i >= 0; i--) {
       const step = this.#steps[i]!;
-      const { inputs, outputs } = step.node;
+      const { outputs } = step.node;
       const missing = outputs.some((o) => needed.has(o) && !this.#constants.has(o) && this.#constant.has(o));
       if (missing) chosen.add(step);
       else if (fetch !== undefined && !outputs.some((o) => needed.has(o))) chosen.delete(step);
-      if (chosen.has(step)) for (const v of inputs) needed.add(v);
+      if (chosen.has(step)) for (const v of step.reads) needed.add(v);
     }
     const plan = this.#planOf(
       this.#steps.filter((s) => chosen.has(s)),
@@ -317,4 +308,9 @@ export class Session {
     this.#plans.set(key, plan);
     return plan;
   }
+}
+
+function iterations(n: number): number {
+  if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`maxIterations: expected a whole number >= 1, got ${n}`);
+  return n;
 }

@@ -1,5 +1,5 @@
 import type { Wasm } from '../wasm/wasm.ts';
-import { errorRows, type GramForm, projectionRows, withGram } from './gram.ts';
+import { errorRows, type GramForm, type LayerGram, projectionRows, withGram } from './gram.ts';
 import { roundToHalf } from './half.ts';
 import { blockOf, type Grid, type GridSpec, kernelShape } from './spec.ts';
 
@@ -32,14 +32,13 @@ export function fitByGram(
   rows: number,
   cols: number,
   spec: GridSpec,
-  gram: Float32Array,
-  groups: number,
+  gram: LayerGram,
 ): Grid {
-  return withGram(wasm, w, rows, cols, gram, groups, (form, alloc) => {
+  return withGram(wasm, w, rows, cols, gram, (form, alloc) => {
     const starts = [
       fit(wasm, alloc, form.w, rows, cols, spec, true, 0),
       fit(wasm, alloc, form.w, rows, cols, spec, false, 0),
-      fitWeighted(wasm, alloc, form, spec, gram),
+      fitWeighted(wasm, alloc, form, spec, gram.gram),
     ];
     const search = new GramSearch(wasm, form, starts[0]!);
     for (const start of starts.slice(1)) search.offer(start.scales, start.zeros);
@@ -136,19 +135,21 @@ function fitWeighted(
   spec: GridSpec,
   gram: Float32Array,
 ): Grid {
-  const { rows, cols, groups } = form;
+  const { rows, cols, counts } = form;
   const whole = fit(wasm, alloc, form.w, rows, cols, spec, false, 0);
   if (whole.block > cols) return whole;
   const diagonal = alloc(cols * 4);
-  const perGroup = rows / groups;
   const perRow = whole.scales.length / rows;
-  for (let g = 0; g < groups; g++) {
+  let first = 0;
+  for (const [g, count] of counts.entries()) {
+    if (count === 0) continue;
     const h = new Float32Array(cols);
     for (let c = 0; c < cols; c++) h[c] = Math.max(0, gram[(g * cols + c) * cols + c]!);
     wasm.arena.put(diagonal, h);
-    const part = fit(wasm, alloc, form.w + g * perGroup * cols * 4, perGroup, cols, spec, true, diagonal);
-    whole.scales.set(part.scales, g * perGroup * perRow);
-    if (whole.zeros && part.zeros) whole.zeros.set(part.zeros, g * perGroup * perRow);
+    const part = fit(wasm, alloc, form.w + first * cols * 4, count, cols, spec, true, diagonal);
+    whole.scales.set(part.scales, first * perRow);
+    if (whole.zeros && part.zeros) whole.zeros.set(part.zeros, first * perRow);
+    first += count;
   }
   return whole;
 }

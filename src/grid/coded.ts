@@ -28,3 +28,18 @@ export function decode(wasm: Wasm, coded: Coded): Float32Array {
   }
   return out;
 }
+
+/** Some rows, ascending, of a slice that holds all of a weight, with a scale for every row or block. */
+export function pickRows({ grid, codes }: Slice, rows: readonly number[]): Slice {
+  const perRow = grid.scales.length / grid.rows;
+  const pick = <T extends Uint8Array | Uint16Array | Float32Array>(from: T, each: number): T => {
+    const out = new (from.constructor as new (n: number) => T)(rows.length * each);
+    rows.forEach((r, i) => {
+      out.set(from.subarray(r * each, (r + 1) * each), i * each);
+    });
+    return out;
+  };
+  const zeros = grid.zeros && pick(grid.zeros, perRow);
+  const own = { ...grid, rows: rows.length, scales: pick(grid.scales, perRow), zeros };
+  return { rows, grid: own, codes: pick(codes, grid.cols) };
+}

@@ -4,14 +4,21 @@ import { checkShape } from './spec.ts';
 /** Floats of one chunk of rows in the products below. */
 const CHUNK = 1 << 20;
 
-/**
- * A matrix w [rows, cols] in wasm memory with the Gram matrix of its inputs: row r belongs to group floor(r / (rows / groups)).
- * Everything is an address.
- */
+/** Gram matrices of a matrix's inputs. */
+export interface LayerGram {
+  /** E[x x'] of each group's inputs, [groups, cols, cols]. */
+  readonly gram: Float32Array;
+  readonly groups: number;
+  /** Rows of each group, in the matrix's order; rows / groups each where absent. */
+  readonly counts?: readonly number[] | undefined;
+}
+
+/** A matrix w [rows, cols] in wasm memory with the Gram matrices of its inputs. Addresses, but for sizes. */
 export interface GramForm {
   readonly rows: number;
   readonly cols: number;
-  readonly groups: number;
+  /** Rows of each group. */
+  readonly counts: readonly number[];
   readonly w: number;
   /** [groups, cols, cols] */
   readonly gram: number;
@@ -24,34 +31,41 @@ export interface GramForm {
   readonly out: number;
 }
 
+/** Rows of each group. @throws TypeError, RangeError where gram, groups and matrix do not fit together */
+export function checkGram(rows: number, cols: number, { gram, groups, counts }: LayerGram): readonly number[] {
+  if (!Number.isSafeInteger(groups) || groups < 1 || (!counts && rows % groups !== 0))
+    throw new RangeError(`groups: expected a divisor of ${rows} rows, found ${groups}`);
+  if (!(gram instanceof Float32Array) || gram.length !== groups * cols * cols)
+    throw new RangeError(
+      `gram [${groups}, ${cols}, ${cols}]: expected ${groups * cols * cols} floats, found ${gram?.length}`,
+    );
+  if (counts && (counts.length !== groups || counts.reduce((a, b) => a + b, 0) !== rows))
+    throw new RangeError(`counts: expected ${groups} numbers of rows, ${rows} together, found ${counts}`);
+  return counts ?? new Array<number>(groups).fill(rows / groups);
+}
+
 /** Runs `body` with w and gram in wasm memory, freed afterwards. @throws TypeError, RangeError where they do not fit together */
 export function withGram<T>(
   wasm: Wasm,
   w: Float32Array,
   rows: number,
   cols: number,
-  gram: Float32Array,
-  groups: number,
+  gram: LayerGram,
   body: (form: GramForm, alloc: (bytes: number) => number) => T,
 ): T {
   checkShape(rows, cols);
   if (!(w instanceof Float32Array) || w.length !== rows * cols)
     throw new RangeError(`weights of [${rows}, ${cols}]: expected ${rows * cols} floats, found ${w?.length}`);
-  if (!Number.isSafeInteger(groups) || groups < 1 || rows % groups !== 0)
-    throw new RangeError(`groups: expected a divisor of ${rows} rows, found ${groups}`);
-  if (!(gram instanceof Float32Array) || gram.length !== groups * cols * cols)
-    throw new RangeError(
-      `gram [${groups}, ${cols}, ${cols}]: expected ${groups * cols * cols} floats, found ${gram?.length}`,
-    );
+  const counts = checkGram(rows, cols, gram);
   const { k, arena } = wasm;
   return arena.scope((alloc) => {
     const chunk = chunkRows(rows, cols) * cols * 4;
     const form: GramForm = {
       rows,
       cols,
-      groups,
+      counts,
       w: alloc(w.byteLength),
-      gram: alloc(gram.byteLength),
+      gram: alloc(gram.gram.byteLength),
       values: alloc(w.byteLength),
       left: alloc(chunk),
       right: alloc(chunk),
@@ -59,7 +73,7 @@ export function withGram<T>(
       out: alloc(8),
     };
     arena.put(form.w, w);
-    arena.put(form.gram, gram);
+    arena.put(form.gram, gram.gram);
     return body(form, alloc);
   });
 }
@@ -70,13 +84,14 @@ function chunkRows(rows: number, cols: number): number {
 
 /** Calls `each` for every chunk of rows of one group: first row, number of rows, address of the group's Gram matrix. */
 function forChunks(form: GramForm, each: (first: number, count: number, gram: number) => void): void {
-  const { rows, cols, groups } = form;
-  const perGroup = rows / groups;
+  const { rows, cols, counts } = form;
   const step = chunkRows(rows, cols);
-  for (let g = 0; g < groups; g++) {
-    for (let r = g * perGroup; r < (g + 1) * perGroup; r += step)
-      each(r, Math.min(step, (g + 1) * perGroup - r), form.gram + g * cols * cols * 4);
-  }
+  let first = 0;
+  counts.forEach((count, g) => {
+    const end = first + count;
+    for (; first < end; first += step) each(first, Math.min(step, end - first), form.gram + g * cols * cols * 4);
+    first = end;
+  });
 }
 
 /** d H d' of each row's d = w - values. */
@@ -132,7 +147,7 @@ export function gramErrorRows(
 ): Float64Array {
   if (!(values instanceof Float32Array) || values.length !== rows * cols)
     throw new RangeError(`values of [${rows}, ${cols}]: expected ${rows * cols} floats, found ${values?.length}`);
-  return withGram(wasm, w, rows, cols, gram, groups, (form) => {
+  return withGram(wasm, w, rows, cols, { gram, groups }, (form) => {
     wasm.arena.put(form.values, values);
     return errorRows(wasm, form);
   });

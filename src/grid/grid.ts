@@ -12,6 +12,7 @@ export * from './spec.ts';
  * the scale is rounded up, so that no weight falls outside. mse and gram may use every code and clip; neither has a larger
  * error, each by its own measure, than max.
  * @param gram [groups, cols, cols], E[x x'] of the inputs of each group of rows / groups consecutive rows; for clip gram
+ * @param counts rows of each group, where they are not rows / groups each
  * @throws TypeError, RangeError for arguments that do not fit together; RangeError naming the first weight that is not finite
  */
 export function fitGrid(
@@ -22,6 +23,7 @@ export function fitGrid(
   spec: GridSpec,
   gram?: Float32Array,
   groups = 1,
+  counts?: readonly number[],
 ): Grid {
   checkSpec(spec);
   checkWeights(w, rows, cols);
@@ -29,7 +31,7 @@ export function fitGrid(
   if (spec.clip !== 'gram') return fitByError(wasm, w, rows, cols, spec, spec.clip === 'mse');
   if (!(gram instanceof Float32Array))
     throw new TypeError("gram: clip 'gram' expects a Float32Array [groups, cols, cols], found none");
-  return fitByGram(wasm, w, rows, cols, spec, gram, groups);
+  return fitByGram(wasm, w, rows, cols, spec, { gram, groups, counts });
 }
 
 /** The code of each weight: clamp(roundeven(w / scale) + zero, 0, 2^bits - 1). Uint16Array for 16 bits. */

@@ -1,6 +1,10 @@
 /** Quantization grids: scales, zero points, codes, and how codes are packed. */
 export { fitGrid, dequantize, fakeQuantize, quantize } from './grid.ts';
 export { gramError, gramErrorRows } from './gram.ts';
+export type { LayerGram } from './gram.ts';
+export { encode } from './rounding/encode.ts';
+export { ROUNDINGS } from './rounding/roundings.ts';
+export type { Rounding } from './rounding/roundings.ts';
 export { fromHalf, toHalf } from './half.ts';
 export {
   packDense,

@@ -153,7 +153,7 @@ class Demonstration {
             nominalBits: b,
             granularity,
             averageBits: found.plan.averageBits,
-            bits: found.plan.layers.map((l) => l.bits),
+            bits: found.allocations[0]!.bits,
           },
           found.bytes,
         ),

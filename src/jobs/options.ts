@@ -18,6 +18,8 @@ export interface MeasuringOptions {
   readonly metric?: string | undefined;
   readonly loss?: LossName | undefined;
   readonly granularity?: Granularity | undefined;
+  /** How codes are chosen: a name in ROUNDINGS. */
+  readonly rounding?: string | undefined;
   /** Output format whose bytes are counted and, where the job writes, whose files are written. */
   readonly format?: string | undefined;
   /** Most calibration samples used. */
@@ -50,7 +52,10 @@ export function analyzerFor(
   return new CurvatureQuantizationAnalyzer(model, wasm, {
     ...options,
     widths: formatWidths(format, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
-    rounding: { granularity: options.granularity ?? DEFAULT_ROUNDING.granularity },
+    rounding: {
+      granularity: options.granularity ?? DEFAULT_ROUNDING.granularity,
+      rounding: options.rounding ?? DEFAULT_ROUNDING.rounding,
+    },
     progress: cancellable(options),
     format,
     ...special,

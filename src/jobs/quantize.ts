@@ -4,18 +4,25 @@ import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
 import { cancellable } from '../progress.ts';
-import type { QuantizeReport } from '../report/types.ts';
+import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import type { EvaluationReport, QuantizeReport } from '../report/types.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
 import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
 import { quantizeReport } from './summary.ts';
+import { type MaxDrop, smallestBound, smallestWithin } from './targets.ts';
 
 export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
   /** Budget in average bits a weight, scales and zero points counted. */
   readonly bits?: number | undefined;
-  /** Budget in bytes of the written file. One of `bits`, `budgetBytes` and `plan` must be there. */
+  /** Budget in bytes of the written file. One of `bits`, `budgetBytes`, `maxDrop`, `maxError` and `plan` must be there. */
   readonly budgetBytes?: number | undefined;
+  /** The smallest file that loses no more than this on the held-out data, or, where there is none, on the calibration data. */
+  readonly maxDrop?: MaxDrop | undefined;
+  /** The smallest plan whose bound on the output error (Theorem 3.4, l2 norm, one sample of the calibrated range) is at most this. */
+  readonly maxError?: number | undefined;
   /** A plan to apply as it is. */
   readonly plan?: Plan | undefined;
   /** A cost table measured before, from the same model, data and settings. */
@@ -30,6 +37,8 @@ export interface QuantizeResult {
   readonly bytes: Uint8Array;
   readonly plan: Plan;
   readonly table: CostTable;
+  /** Gains of rows, where they were measured or given: like the table they serve any other budget. */
+  readonly gains: ReadonlyMap<string, Float64Array> | undefined;
   readonly report: QuantizeReport;
 }
 
@@ -53,38 +62,63 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
     if (options.table) analyzer.useCostTable(options.table);
     await analyzer.computeCurvature();
     const search = new Search(analyzer, wasm, options);
-    const allocation = await allocate(search, options);
-    const evaluation = options.evaluation
-      ? await evaluateModels(wasm, readModel(allocation.bytes, `quantized ${name}`), model, options.evaluation, {
-          loss: options.loss,
-          batch: options.batch,
-          progress,
-        })
-      : null;
+    const known = new Map<number, Tensor>();
+    const evaluate = (file: Uint8Array, dataset: Dataset): Promise<EvaluationReport> =>
+      evaluateModels(wasm, readModel(file, `quantized ${name}`), model, dataset, {
+        loss: options.loss,
+        batch: options.batch,
+        progress,
+        known,
+      });
+    const allocation = await allocate(analyzer, search, options, evaluate);
+    const evaluation = options.evaluation ? await evaluate(allocation.bytes, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;
     const table = await analyzer.costTable();
     const report = await quantizeReport({
       name,
       model,
       original: bytes.length,
-      budget: { averageBits: options.bits ?? null, bytes: options.budgetBytes ?? null },
+      budget: {
+        averageBits: options.bits ?? null,
+        bytes: options.budgetBytes ?? null,
+        maxDrop: options.maxDrop ?? null,
+        maxError: options.maxError ?? null,
+      },
       analyzer,
       table,
       ...allocation,
+      decidedBy: options.maxDrop ? (options.evaluation ? 'held-out' : 'calibration') : null,
       evaluation,
       seconds,
     });
-    return { bytes: allocation.bytes, plan: allocation.plan, table, report };
+    return { bytes: allocation.bytes, plan: allocation.plan, table, gains: search.gains, report };
   } finally {
     analyzer.dispose();
   }
 }
 
-async function allocate(search: Search, { bits, budgetBytes, plan }: QuantizeOptions): Promise<Allocation> {
+async function allocate(
+  analyzer: CurvatureQuantizationAnalyzer,
+  search: Search,
+  options: QuantizeOptions,
+  evaluate: (file: Uint8Array, dataset: Dataset) => Promise<EvaluationReport>,
+): Promise<Allocation> {
+  const { bits, budgetBytes, maxDrop, maxError, plan } = options;
   if (plan) return search.given(plan);
-  if (bits !== undefined && budgetBytes !== undefined)
-    throw new UsageError('expected one budget, found both bits and bytes');
+  const asked = { bits, bytes: budgetBytes, 'a largest drop': maxDrop, 'a largest error': maxError };
+  const budgets = Object.entries(asked).flatMap(([name, value]) => (value === undefined ? [] : [name]));
+  if (budgets.length > 1) throw new UsageError(`expected one budget, found ${budgets.join(' and ')}`);
   if (bits !== undefined) return search.within({ averageBits: bits });
-  if (budgetBytes === undefined) throw new UsageError('expected a budget: average bits, bytes, or a plan');
-  return search.fit(budgetBytes);
+  if (budgetBytes !== undefined) return search.fit(budgetBytes);
+  if (maxDrop) {
+    const data = options.evaluation ?? options.calibration;
+    if (!data) throw new UsageError('a largest drop needs data to measure it on: held-out data, or calibration data');
+    if (!(maxDrop.value >= 0)) throw new UsageError(`--max-drop: expected a number >= 0, found ${maxDrop.value}`);
+    return smallestWithin(search, maxDrop, (file) => evaluate(file, data));
+  }
+  if (maxError === undefined)
+    throw new UsageError('expected a budget: average bits, bytes, a largest drop, a largest error, or a plan');
+  if (!options.calibration)
+    throw new UsageError('a largest error needs calibration data: the norms of what layers see');
+  return search.given(await smallestBound(analyzer, maxError, options), 'smallest within the bound');
 }

@@ -1,19 +1,22 @@
-import type { BitWidthOptimizer, OptimizerOptions } from '../allocate/optimizer.ts';
+import type { BitWidthOptimizer, Budget, OptimizerOptions } from '../allocate/optimizer.ts';
 import type { StrategyName } from '../allocate/strategies.ts';
-import type { Plan } from '../allocate/types.ts';
+import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
-import { UsageError } from '../errors.ts';
+import { UnsupportedError, UsageError } from '../errors.ts';
+import type { Coded } from '../grid/coded.ts';
 import { writeModel } from '../onnx/index.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
-import type { AllocationResult } from '../report/types.ts';
+import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { type Kind, layerKinds, rowKinds, sameWidths, uniformKinds } from './kinds.ts';
+import { ranksOf } from './ranks.ts';
+import { RowPlans, rowsRefused } from './row-plans.ts';
 
-/** Plans of the table that are measured together beside uniform ones. */
-const JOINT_CANDIDATES = 4;
-/** Allocations that reports show even where another one has the same widths. */
-const ALWAYS_SHOWN: readonly string[] = ['uniform', 'spectral'];
-/** Attempts to fit a file into a budget of bytes. */
-const FITTING_ROUNDS = 12;
+/** Joint measurements spent on moves away from the best plan, and how many in a row may fail. */
+const REFINEMENTS = 8;
+const FAILURES = 4;
+/** Attempts to fit one kind of plan into a budget of bytes. */
+const FITTING_ROUNDS = 8;
 
 /** What an allocation became. */
 export interface Allocation {
@@ -22,18 +25,30 @@ export interface Allocation {
   readonly quantized: QuantizedModel;
   /** The chosen allocation first. */
   readonly allocations: readonly AllocationResult[];
+  /** Why no plan has a width for every row; null where they were tried, or not asked for. */
+  readonly rowsRefused: string | null;
+  /** Predicted damage of each layer by weight name, of a plan of rows. */
+  readonly layerDamages?: ReadonlyMap<string, number> | undefined;
+  /** How well metrics rank the plans that were measured together. */
+  readonly ranks: QuantizeReport['ranks'];
 }
+
+/** Unit of allocation: a width a layer, a width a row, or whichever does less damage on the calibration data. */
+export type Unit = 'auto' | 'layer' | 'rows';
+export const UNITS: readonly Unit[] = ['auto', 'layer', 'rows'];
 
 /** What decides an allocation besides its budget. */
 export interface SearchOptions {
   readonly strategy?: StrategyName | undefined;
   readonly objective?: string | undefined;
-  readonly rounding?: string | undefined;
+  readonly unit?: Unit | undefined;
   /** Layer name -> width; 32 leaves it in float. */
   readonly pins?: ReadonlyMap<string, number> | undefined;
   readonly exclude?: readonly string[] | undefined;
   /** Groups of layers that share a width. */
   readonly ties?: readonly (readonly string[])[] | undefined;
+  /** Gains of rows measured before, by weight name. */
+  readonly gains?: ReadonlyMap<string, Float64Array> | undefined;
 }
 
 /** Pinned layers, the excluded ones among them. */
@@ -41,13 +56,29 @@ export function pinsOf({ pins, exclude = [] }: SearchOptions): Map<string, numbe
   return new Map([...(pins ?? []), ...exclude.map((name) => [name, 32] as const)]);
 }
 
+/** A plan that was tried. */
+interface Tried {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly damage: number | null;
+}
+
+/** Whether a plan keeps the budget. */
+type Fits = (plan: Plan) => boolean;
+
 /** Finds and writes the plans of one analysed model, for any number of budgets. */
 export class Search {
-  private readonly quantizer: PrecisionAwareQuantizer;
   readonly optimizer: BitWidthOptimizer;
+  private readonly quantizer: PrecisionAwareQuantizer;
   private readonly settings: OptimizerOptions;
-  /** Over the seed document's curvatures, made when first asked for. */
+  private readonly rounding: string;
+  private kinds: Kind[] | undefined;
+  private rows: RowPlans | undefined;
+  /** Over the seed document's curvatures. */
   private spectral: BitWidthOptimizer | undefined;
+  private refused: string | null = null;
+  /** Gains of rows, where they were measured or given. */
+  gains: ReadonlyMap<string, Float64Array> | undefined;
 
   /** @param analyzer after `computeCurvature` */
   constructor(
@@ -55,81 +86,256 @@ export class Search {
     wasm: Wasm,
     private readonly options: SearchOptions = {},
   ) {
-    const { clip, scaleType } = analyzer.rounding;
+    const { clip, scaleType, rounding } = analyzer.rounding;
     this.quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
-    this.settings = { pins: pinsOf(options), ties: options.ties, rounding: options.rounding ?? 'nearest' };
+    this.rounding = rounding;
+    this.settings = { pins: pinsOf(options), ties: options.ties, rounding };
     this.optimizer = analyzer.optimizer({ ...this.settings, objective: options.objective });
+    this.gains = options.gains;
   }
 
   /** A plan as it is; its damage is that of the weights written. */
   async given(plan: Plan, name = 'given plan'): Promise<Allocation> {
     const { bytes, quantized } = this.write(plan);
     const damage = this.analyzer.calibrated ? await this.analyzer.measureWritten(quantized) : null;
-    return { plan, bytes, quantized, allocations: [result(name, plan, damage)] };
+    const allocations = [result(name, plan, damage)];
+    return { plan, bytes, quantized, allocations, rowsRefused: this.refused, ranks: [] };
   }
 
   /**
-   * The best plan within a budget of the weights' own bytes: the optimizer's plans, the uniform ones and what the seed
-   * document's spectral curvature would have chosen are all measured together on the calibration data, and the least damage
-   * wins, so that the plan is never worse than uniform there.
+   * The best plan within a budget of the weights' own bytes: plans with a width a layer and with a width a row, uniform ones and
+   * what the seed document's spectral curvature would have chosen are all measured together on the calibration data. The least
+   * damage wins, so that the plan is never worse than uniform there, and is refined by moves while that pays.
    */
-  async within(budget: { averageBits: number } | { bytes: number }): Promise<Allocation> {
-    const strategy = this.options.strategy ?? 'best';
-    const chosen = this.optimizer.optimize(budget, strategy);
-    const found = new Map<string, Plan>([[strategy, chosen]]);
-    if (strategy === 'best')
-      this.optimizer
-        .candidates(budget, JOINT_CANDIDATES)
-        .forEach((plan, i) => found.set(`${plan.strategy} ${i + 1}`, plan));
-    found.set('uniform', this.optimizer.uniform(budget));
-    const ends = this.optimizer.uniformEnds(budget);
-    if (ends) found.set('uniform, ends at 8', ends);
-    if (this.analyzer.calibrated && this.optimizer.table.metric !== 'spectral')
-      found.set('spectral', (await this.spectralOptimizer()).optimize(budget, 'exact'));
-    const results: { result: AllocationResult; plan: Plan }[] = [];
-    for (const [name, plan] of found) {
-      if (!ALWAYS_SHOWN.includes(name) && results.some((r) => sameWidths(r.plan, plan))) continue;
-      const damage = this.analyzer.calibrated ? await this.analyzer.measure(plan) : null;
-      const measured = result(name, plan, damage);
-      // The spectral table's damages are no damages in the unit of the others.
-      results.push({ plan, result: name === 'spectral' ? { ...measured, predicted: null } : measured });
-    }
-    results.sort((a, b) => (a.result.damage ?? 0) - (b.result.damage ?? 0));
-    const best = results[0]!;
-    const { bytes, quantized } = this.write(best.plan);
-    return { plan: best.plan, bytes, quantized, allocations: results.map((r) => r.result) };
+  async within(budget: Budget): Promise<Allocation> {
+    const bytes = this.optimizer.bytesOf(budget);
+    const plans = (await this.allKinds()).flatMap(({ plan, ...kind }) => {
+      const found = plan(bytes);
+      return found ? [{ ...kind, plan: found }] : [];
+    });
+    return this.best(plans, (plan) => plan.bytes <= bytes, bytes);
   }
 
   /**
-   * The best plan whose written file is at most that many bytes.
+   * The best plan whose written file is at most that many bytes: every kind of plan is fitted by itself, since kinds differ in
+   * what their nodes and names take.
    * @throws UsageError where even the smallest widths make a larger file
    */
   async fit(target: number): Promise<Allocation> {
-    const { minBytes, maxBytes } = this.optimizer.limits;
-    const smallest = this.optimizer.optimize({ bytes: minBytes });
-    const least = this.write(smallest);
-    if (least.bytes.length > target)
+    const smallest = this.optimizer.optimize({ bytes: this.optimizer.limits.minBytes });
+    const least = this.fileBytes(smallest);
+    if (least > target)
       throw new UsageError(
-        `budget ${target} bytes: expected at least ${least.bytes.length}, the file with every layer at its smallest width`,
+        `budget ${target} bytes: expected at least ${least}, the file with every layer at its smallest width`,
       );
-    let budget = target - (least.bytes.length - smallest.bytes);
-    for (let round = 0; round < FITTING_ROUNDS; round++) {
-      const allocation = await this.within({ bytes: Math.min(budget, maxBytes) });
-      const over = allocation.bytes.length - target;
-      if (over <= 0) return allocation;
-      budget = Math.max(minBytes, budget - over);
+    const start = target - (least - smallest.bytes);
+    const plans = (await this.allKinds()).flatMap(({ plan, ...kind }) => {
+      const found = this.fitted(plan, start, target);
+      return found ? [{ ...kind, plan: found }] : [];
+    });
+    if (plans.length === 0) return this.given(smallest, 'smallest');
+    return this.best(plans, (plan) => this.fileBytes(plan) <= target, start);
+  }
+
+  /** The plan of least predicted damage alone, nothing measured together: for a search over budgets. */
+  async quick(bytes: number): Promise<{ plan: Plan; bytes: Uint8Array }[]> {
+    const kinds = (await this.allKinds()).filter(({ name }) => name === 'rows' || name === this.strategy);
+    return kinds.flatMap(({ plan }) => {
+      const found = plan(bytes);
+      return found ? [{ plan: found, bytes: this.write(found).bytes }] : [];
+    });
+  }
+
+  fileBytes(plan: Plan): number {
+    return this.quantizer.fileBytes(this.analyzer.model, plan);
+  }
+
+  private get strategy(): StrategyName {
+    return this.options.strategy ?? 'best';
+  }
+
+  /** The largest plan of a kind whose file is no larger than `target`; undefined where none was found. */
+  private fitted(kind: Kind['plan'], start: number, target: number): Plan | undefined {
+    const { minBytes, maxBytes } = this.optimizer.limits;
+    const clamped = (bytes: number) => Math.max(minBytes, Math.min(bytes, maxBytes));
+    let budget = clamped(start);
+    let best: Plan | undefined;
+    const tried = new Set<number>();
+    for (let round = 0; round < FITTING_ROUNDS && !tried.has(budget); round++) {
+      tried.add(budget);
+      const plan = kind(budget);
+      if (!plan) break;
+      const slack = target - this.fileBytes(plan);
+      if (slack >= 0 && (!best || plan.bytes > best.bytes)) best = plan;
+      budget = clamped(budget + slack);
     }
-    return this.given(smallest, 'smallest');
+    return best;
   }
 
-  private async spectralOptimizer(): Promise<BitWidthOptimizer> {
-    this.spectral ??= this.analyzer.optimizer(this.settings, await this.analyzer.tableOf('spectral'));
-    return this.spectral;
+  private async best(
+    plans: readonly { readonly name: string; readonly always: boolean; readonly plan: Plan }[],
+    fits: Fits,
+    bytes: number,
+  ): Promise<Allocation> {
+    const tried: Tried[] = [];
+    for (const { name, always, plan } of plans) {
+      if (!always && tried.some((r) => sameWidths(r.plan, plan))) continue;
+      const damage = this.analyzer.calibrated ? await this.analyzer.measure(plan) : null;
+      tried.push({ name, plan, damage });
+    }
+    const first = tried.reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
+    const refined = await this.refined(first, fits, bytes);
+    const winner = refined ?? first;
+    const others = tried.filter((t) => t !== winner).sort((a, b) => (a.damage ?? 0) - (b.damage ?? 0));
+    const { bytes: file, quantized } = this.write(winner.plan);
+    return {
+      plan: winner.plan,
+      bytes: file,
+      quantized,
+      allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage)),
+      rowsRefused: this.refused,
+      layerDamages: this.rows?.damagesOf(winner.plan),
+      ranks: ranksOf(tried, this.predictors()),
+    };
   }
 
+  /** What each metric says of a plan, where it can be asked. */
+  private predictors(): Map<string, (plan: Plan) => number | undefined> {
+    const onTable = (table: CostTable) => (plan: Plan) => {
+      let sum = 0;
+      for (const p of plan.layers) {
+        const own = table.layers.find((l) => l.weight === p.weight)?.choices.find((c) => c.bits === p.bits);
+        if (p.rowBits || !own) return undefined;
+        sum += own.damage;
+      }
+      return sum;
+    };
+    const { rows, spectral } = this;
+    const { table } = this.optimizer;
+    return new Map([
+      [table.metric, onTable(table)],
+      ...(rows ? [[`${table.metric}, by rows`, (plan: Plan) => rows.predict(plan)] as const] : []),
+      ...(spectral ? [['spectral', onTable(spectral.table)] as const] : []),
+    ]);
+  }
+
+  /** Moves away from the best plan, measured together, as long as that pays; undefined where none did. */
+  private async refined(first: Tried, fits: Fits, bytes: number): Promise<Tried | undefined> {
+    if (first.damage === null || first.damage === 0) return undefined;
+    let best: { plan: Plan; damage: number } = { plan: first.plan, damage: first.damage };
+    let left = REFINEMENTS;
+    let failures = 0;
+    const moves = this.movesFrom(first, bytes);
+    let accepted = false;
+    for (let next = moves.next(false); !next.done && left > 0 && failures < FAILURES; next = moves.next(accepted)) {
+      accepted = false;
+      const plan = next.value;
+      if (!fits(plan) || sameWidths(plan, best.plan)) continue;
+      const damage = await this.analyzer.measure(plan);
+      left--;
+      accepted = damage < best.damage;
+      failures = accepted ? 0 : failures + 1;
+      if (accepted) best = { plan, damage };
+    }
+    return best.plan === first.plan ? undefined : { name: `${first.name}, refined`, ...best };
+  }
+
+  /** Plans near one, the likeliest first; told whether the last one was better, and goes on from it where it was. */
+  private *movesFrom({ plan: start, name }: Tried, bytes: number): Generator<Plan, void, boolean> {
+    if (start.strategy.startsWith('rows') && this.rows) {
+      const least = Number(/\d+$/.exec(start.strategy)?.[0] ?? 2);
+      yield* this.rows.moves(start, bytes, least);
+      return;
+    }
+    if (name === 'spectral') return;
+    const budget = { bytes: Math.min(bytes, this.optimizer.limits.maxBytes) };
+    let base = start;
+    for (let again = true; again; ) {
+      again = false;
+      for (const plan of this.optimizer.neighbours(base, budget, REFINEMENTS)) {
+        if (!(yield { ...plan, strategy: `${start.strategy}` })) continue;
+        base = plan;
+        again = true;
+        break;
+      }
+    }
+  }
+
+  private async allKinds(): Promise<Kind[]> {
+    this.kinds ??= await this.makeKinds();
+    return this.kinds;
+  }
+
+  private async makeKinds(): Promise<Kind[]> {
+    const { analyzer, optimizer } = this;
+    const unit = this.options.unit ?? 'auto';
+    const table = optimizer.table;
+    const kinds: Kind[] = unit === 'rows' ? [] : layerKinds(optimizer, this.strategy);
+    if (unit !== 'layer') kinds.push(...(await this.rowKinds(table, unit)));
+    kinds.push(...uniformKinds(optimizer));
+    if (analyzer.calibrated && table.metric !== 'spectral') {
+      const spectral = analyzer.optimizer(this.settings, await analyzer.tableOf('spectral'));
+      this.spectral = spectral;
+      const within = (bytes: number) => ({ bytes: Math.min(bytes, spectral.limits.maxBytes) });
+      kinds.push({ name: 'spectral', always: true, plan: (bytes) => spectral.optimize(within(bytes), 'exact') });
+    }
+    return kinds;
+  }
+
+  private async rowKinds(table: CostTable, unit: Unit): Promise<Kind[]> {
+    const objective = this.options.objective ?? 'sum';
+    const refused =
+      objective === 'sum' ? rowsRefused(this.analyzer, table) : `objective ${objective} is none of single rows`;
+    try {
+      if (refused !== undefined) throw new UnsupportedError(refused);
+      this.gains ??= await this.analyzer.rowGains();
+    } catch (error) {
+      if (!(error instanceof UnsupportedError)) throw error;
+      if (unit === 'rows') throw new UsageError(`--unit rows: ${error.message}`, { cause: error });
+      this.refused = error.message;
+      return [];
+    }
+    const { ties } = this.options;
+    this.rows = new RowPlans(this.analyzer, table, this.gains, {
+      pins: pinsOf(this.options),
+      ties,
+      rounding: this.rounding,
+    });
+    return rowKinds(this.rows);
+  }
+
+  /** The file of a plan made with this analyzer's own grids and rounding: the codes are those that were measured. */
   private write(plan: Plan): { bytes: Uint8Array; quantized: QuantizedModel } {
-    const quantized = this.quantizer.quantizeModel(this.analyzer.model, plan, this.analyzer.grams);
+    const { analyzer } = this;
+    const coded = new Map<string, Coded>();
+    for (const p of plan.layers) {
+      const layer = analyzer.layers.find((l) => l.weight === p.weight);
+      if (layer && p.bits !== 32 && this.isOwn(p))
+        coded.set(p.weight, analyzer.candidates.coded(layer, p.rowBits ?? p.bits));
+    }
+    const quantized = this.quantizer.quantizeModel(analyzer.model, plan, analyzer.grams, coded);
     return { quantized, bytes: writeModel(quantized.model) };
+  }
+
+  /** Whether a layer of a plan is to be coded as the analyzer's candidates are. */
+  private isOwn({
+    bits,
+    rowBits,
+    granularity,
+    symmetric,
+    asymmetricBits,
+    rounding,
+    format,
+  }: Plan['layers'][number]): boolean {
+    const own = this.analyzer.rounding;
+    const asymmetric = (b: number) => (asymmetricBits ? asymmetricBits.includes(b) : !symmetric);
+    return (
+      granularity === own.granularity &&
+      rounding === own.rounding &&
+      format === this.analyzer.format.name &&
+      this.analyzer.widths.includes(bits) &&
+      (rowBits ?? [bits]).every((b) => asymmetric(b) === own.asymmetricBits.includes(b))
+    );
   }
 }
 
@@ -138,12 +344,12 @@ function result(name: string, plan: Plan, damage: number | null): AllocationResu
     name,
     averageBits: plan.averageBits,
     bytes: plan.bytes,
-    bits: plan.layers.map((l) => l.bits),
+    bits: plan.layers.map(({ bits, rowBits }) =>
+      rowBits ? rowBits.reduce((a, b) => a + b, 0) / rowBits.length : bits,
+    ),
+    rows: plan.layers.some((l) => l.rowBits !== undefined),
     damage,
-    predicted: plan.predicted,
+    // The spectral table's damages are no damages in the unit of the others.
+    predicted: name === 'spectral' ? null : plan.predicted,
   };
-}
-
-function sameWidths(a: Plan, b: Plan): boolean {
-  return a.layers.every((l, i) => l.bits === b.layers[i]?.bits);
 }

@@ -2,7 +2,8 @@ import type { CostTable } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Allocation } from './search.ts';
-import type { EvaluationReport, Guarantee, LayerReport, QuantizeReport } from '../report/types.ts';
+import { dropOf, type MaxDrop } from './targets.ts';
+import type { EvaluationReport, FileParts, Guarantee, LayerReport, QuantizeReport } from '../report/types.ts';
 import { formatScientific } from '../report/text.ts';
 import { VERSION } from '../version.ts';
 
@@ -14,6 +15,8 @@ export interface SummaryInput extends Allocation {
   readonly budget: QuantizeReport['budget'];
   readonly analyzer: CurvatureQuantizationAnalyzer;
   readonly table: CostTable;
+  /** The data on which the size of the file was decided, where a largest drop was asked for. */
+  readonly decidedBy: 'held-out' | 'calibration' | null;
   readonly evaluation: EvaluationReport | null;
   readonly seconds: number;
 }
@@ -30,6 +33,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
       ratio: original / bytes.length,
       format: analyzer.format.name,
       opset: input.quantized.model.opsets.get('') ?? 0,
+      parts: fileParts(input),
     },
     budget,
     averageBits: plan.averageBits,
@@ -42,37 +46,66 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     calibration: calibrated ?? null,
     layers: await layerReports(input),
     left: analyzer.left,
+    ...(analyzer.unsupported ? { cannotRun: analyzer.unsupported.message } : {}),
     allocations,
     chosen: allocations[0]!.name,
+    rowsRefused: input.rowsRefused,
+    damage: {
+      predicted: allocations[0]!.predicted,
+      together: allocations[0]!.damage,
+      heldOut: evaluation?.reference ? (evaluation.reference.kl ?? evaluation.reference.relativeSquaredError) : null,
+    },
+    ranks: input.ranks,
     evaluation,
-    guarantees: guarantees(input),
+    guarantees: await guarantees(input),
     seconds: input.seconds,
   };
 }
 
-async function layerReports({ analyzer, table, plan, quantized }: SummaryInput): Promise<LayerReport[]> {
+function fileParts({ quantized, bytes }: SummaryInput): FileParts {
+  const parts = { codes: 0, scales: 0, zeros: 0, order: 0, floats: 0 };
+  for (const { stored, bytes: own } of quantized.layers) {
+    if (stored) for (const key of ['codes', 'scales', 'zeros', 'order'] as const) parts[key] += stored[key];
+    else parts.floats += own;
+  }
+  const known = Object.values(parts).reduce((a, b) => a + b, 0);
+  return { ...parts, rest: bytes.length - known };
+}
+
+/** How many rows have each width. */
+function rowCounts(rowBits: readonly number[] | undefined): LayerReport['rows'] {
+  if (!rowBits) return null;
+  const widths = [...new Set(rowBits)].sort((a, b) => a - b);
+  return widths.map((bits) => ({ bits, rows: rowBits.filter((b) => b === bits).length }));
+}
+
+async function layerReports({ analyzer, table, plan, quantized, layerDamages }: SummaryInput): Promise<LayerReport[]> {
   const spectra = await analyzer.computeSpectra();
   return quantized.layers.map((q, i): LayerReport => {
     const layer = analyzer.layers.find((l) => l.weight === q.weight)!;
     const spectrum = spectra.get(q.weight)!;
     const costs = table.layers.find((l) => l.weight === q.weight)!;
     const at = costs.choices.find((c) => c.bits === q.bits);
+    const rows = rowCounts(q.rowBits);
     return {
       name: q.name,
       weight: q.weight,
       opType: q.opType,
       params: q.params,
       bits: q.bits,
+      rows,
       bytes: q.bytes,
       granularity: plan.layers[i]!.granularity,
       symmetric: plan.layers[i]!.symmetric,
       spectralCurvature: spectrum.sigmaMax,
       conditionNumber: Number.isFinite(spectrum.condition) ? spectrum.condition : null,
       lossCurvature: analyzer.lossCurvature(layer, q.bits),
-      damage: at?.damage ?? null,
-      damageMeasured: at?.measured ?? false,
+      damage: (rows ? layerDamages?.get(q.weight) : at?.damage) ?? null,
+      damageMeasured: !rows && (at?.measured ?? false),
       maxError: q.maxError,
-      reason: reasonFor(costs, q.bits, table.unit),
+      reason: rows
+        ? `rows at ${rows.map((r) => `${r.bits} bits x${r.rows}`).join(', ')}`
+        : reasonFor(costs, q.bits, table.unit),
     };
   });
 }
@@ -103,13 +136,15 @@ function signed(value: number): string {
   return `${value < 0 ? '-' : '+'}${formatScientific(Math.abs(value))}`;
 }
 
-function guarantees({ plan, allocations, analyzer, evaluation }: SummaryInput): Guarantee[] {
+async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
+  const { plan, allocations, analyzer, evaluation, budget, decidedBy } = input;
   const list: Guarantee[] = [];
   if (plan.gap !== null)
     list.push({
       label: 'proved',
-      statement:
-        'no allocation within the budget has a predicted damage lower than this plan by more than this (multiple-choice knapsack bound, on the cost table)',
+      statement: plan.strategy.startsWith('rows')
+        ? 'no choice of a width for every row within the budget has a predicted damage lower than this plan by more than this (Lagrangian bound)'
+        : 'no allocation within the budget has a predicted damage lower than this plan by more than this (multiple-choice knapsack bound, on the cost table)',
       value: plan.gap,
       samples: null,
     });
@@ -137,5 +172,35 @@ function guarantees({ plan, allocations, analyzer, evaluation }: SummaryInput): 
       value: plan.predicted,
       samples: null,
     });
-  return [...list, ...(evaluation?.reference?.guarantees ?? [])];
+  if (budget.maxError !== null) {
+    const { total, label, conditional } = await analyzer.estimateTotalError(plan);
+    const through = conditional.length
+      ? `; constants of ${conditional.join(', ')} hold on the calibrated range only`
+      : '';
+    list.push({
+      label,
+      statement: `largest l2 error of one sample's outputs whose layer inputs are no larger than the calibrated ones (Theorem 3.4)${through}`,
+      value: total,
+      samples,
+    });
+  }
+  if (decidedBy === null) return [...list, ...(evaluation?.reference?.guarantees ?? [])];
+  const { measure } = budget.maxDrop!;
+  // Data that chose the plan cannot also certify it.
+  list.push(
+    decidedBy === 'held-out'
+      ? {
+          label: 'measured',
+          statement: `drop in ${measure} on the held-out data, which decided the size: other data may lose a little more`,
+          value: evaluation ? dropOf(evaluation, budget.maxDrop!.measure as MaxDrop['measure']) : null,
+          samples: evaluation?.samples ?? null,
+        }
+      : {
+          label: 'measured',
+          statement: `NO HELD-OUT DATA: the drop in ${measure} was kept on the calibration data, which the widths and codes were fitted to; expect a larger one elsewhere`,
+          value: null,
+          samples,
+        },
+  );
+  return list;
 }

@@ -28,6 +28,7 @@ const DOCUMENT_ROUNDING: RoundingSettings = {
   clip: 'max',
   scaleType: 'float',
   asymmetricBits: [],
+  rounding: 'nearest',
 };
 
 /**

@@ -188,10 +188,12 @@ function functionMessage(f: ModelFunction): Message {
       domain: f.domain,
       input: [...f.inputs],
       output: [...f.outputs],
-      attribute: f.attributes.filter((name) => !withDefaults.includes(name)),
+      attribute: f.attributes.filter((name) => !withDefaults.includes(name) && !f.defaults?.has(name)),
       opsetImport: opsetImport(f.opsets),
     }).finish(),
   );
   for (const node of f.nodes) out.field(7, nodeMessage(node));
+  for (const [name, value] of f.defaults ?? [])
+    if (!withDefaults.includes(name)) out.field(11, attributeMessage(name, value, where));
   return out.add(restOf(f));
 }

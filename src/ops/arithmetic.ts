@@ -1,9 +1,9 @@
-import { ModelError, UnsupportedError } from '../errors.ts';
-import type { DType, Tensor } from '../tensor.ts';
+import { ModelError } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { flag, since } from './attributes.ts';
 import { expandTo, type FloatKernels, floatBinary, plainBinary } from './broadcast.ts';
-import { withHalf } from './half.ts';
+import { isHalf, narrow, widen, withHalf } from './half.ts';
 import type { Op, Run, Runtime } from './op.ts';
 import { broadcastDims, isBig, isFloating, need, sameType } from './shape.ts';
 
@@ -129,14 +129,16 @@ function realPower(a: number, e: number): number {
   return e < 0 ? 1 / power(a, -e, 1, times) : power(a, e, 1, times);
 }
 
-/** Float base: exponents 2, 1/2 and small whole ones by multiplication or sqrt, others as exp(e log |a|). */
+/** Float base: exponents 2, 3, 1/2 and small whole ones by multiplication or sqrt, others as exp(e log |a|). */
 function floatPower(a: Tensor, e: Tensor, rt: Runtime): Tensor {
   const k = rt.wasm.k;
   const only = e.data.length === 1 && e.dims.length <= a.dims.length ? Number(e.data[0]) : undefined;
-  if (only === 2 || only === 0.5) {
+  if (only === 2 || only === 3 || only === 0.5) {
     const y = rt.empty('float', a.dims);
-    if (only === 2) k.mul(rt.ptr(a), rt.ptr(a), rt.ptr(y), a.data.length);
-    else k.sqrt(rt.ptr(a), rt.ptr(y), a.data.length);
+    const n = a.data.length;
+    if (only === 0.5) k.sqrt(rt.ptr(a), rt.ptr(y), n);
+    else k.mul(rt.ptr(a), rt.ptr(a), rt.ptr(y), n);
+    if (only === 3) k.mul(rt.ptr(a), rt.ptr(y), rt.ptr(y), n);
     return y;
   }
   const exponent = e.dtype === 'float' ? e : convert(e, 'float', rt);
@@ -173,30 +175,44 @@ function convert(t: Tensor, dtype: 'float' | 'double', rt: Runtime): Tensor {
   return y;
 }
 
-function isInteger(dtype: DType): boolean {
-  return !isFloating(dtype) && dtype !== 'bool';
+const anyPower = (x: number, p: number) => (Number.isInteger(p) ? realPower(x, p) : x ** p);
+
+/** a^e in a's type, of any numeric type but the halves. */
+function powerOf(a: Tensor, e: Tensor, rt: Runtime): Tensor {
+  if (a.dtype === 'float') return floatPower(a, e, rt);
+  const exponent = e.dtype === 'double' ? e : convert(e, 'double', rt);
+  if (isBig(a.dtype)) {
+    const f = (x: bigint, p: number) => {
+      if (!Number.isInteger(p)) return toBig(Number(x) ** p);
+      return p >= 0 ? power(x, p, 1n, times64) : inverse(Number(x), p);
+    };
+    return plainBinary(f as never, a, exponent, a.dtype, rt);
+  }
+  if (isFloating(a.dtype)) return plainBinary(anyPower, a, exponent, a.dtype, rt);
+  const f = (x: number, p: number) => {
+    if (!Number.isInteger(p)) return Math.trunc(x ** p);
+    return p >= 0 ? power(x, p, 1, Math.imul) : Number(inverse(x, p));
+  };
+  return plainBinary(f, a, exponent, a.dtype, rt);
 }
 
-/** a^e; the result has a's type. Integer bases to negative powers truncate toward zero as C's pow does. */
-export const Pow: Op = withHalf(
-  since(7, () => (inputs, rt) => {
-    const a = need(inputs, 0, 'X');
-    const e = need(inputs, 1, 'Y');
-    numeric(a);
-    if (a.dtype === 'float') return [floatPower(a, e, rt)];
-    const exponent = convert(e, 'double', rt);
-    const whole = (exponent.data as Float64Array).every((x) => Number.isInteger(x));
-    if (!whole) throw new UnsupportedError(`exponents of type ${a.dtype}: only whole ones are supported`);
-    const base = isInteger(a.dtype) ? a : convert(a, 'double', rt);
-    if (isBig(base.dtype)) {
-      const f = (x: bigint, p: number) => (p >= 0 ? power(x, p, 1n, times64) : inverse(Number(x), p));
-      return [plainBinary(f as never, base, exponent, a.dtype, rt)];
-    }
-    if (!isInteger(a.dtype)) return [plainBinary(realPower, base, exponent, a.dtype, rt)];
-    const f = (x: number, p: number) => (p >= 0 ? power(x, p, 1, Math.imul) : Number(inverse(x, p)));
-    return [plainBinary(f, base, exponent, a.dtype, rt)];
-  }),
-);
+/** A real number truncated to 64 bits, 0 where it is none. */
+function toBig(v: number): bigint {
+  return Number.isFinite(v) ? BigInt(Math.trunc(v)) : 0n;
+}
+
+/**
+ * a^e; the exponent may have another type, the result has a's. Integer bases to powers that are no whole numbers >= 0 truncate
+ * toward zero as C's pow does.
+ */
+export const Pow: Op = since(7, () => (inputs, rt) => {
+  const [a, e] = [need(inputs, 0, 'X'), need(inputs, 1, 'Y')];
+  numeric(a);
+  numeric(e);
+  const wide = (t: Tensor) => (isHalf(t.dtype) ? widen(t, rt) : t);
+  const y = powerOf(wide(a), wide(e), rt);
+  return [isHalf(a.dtype) ? narrow(y, rt, a.dtype) : y];
+});
 
 /** x^p for an integer x and p < 0, truncated: 0 but for x = 1 and -1. */
 function inverse(x: number, p: number): bigint {

@@ -1,7 +1,7 @@
 import { ModelError, UnsupportedError } from '../errors.ts';
 import { type DType, dtypeOf, type Tensor } from '../tensor.ts';
 import { int, since } from './attributes.ts';
-import { narrow, widen } from './half.ts';
+import { isHalf, narrow, widen } from './half.ts';
 import type { Op, Runtime } from './op.ts';
 import { elements, isBig, isFloating, need } from './shape.ts';
 
@@ -49,7 +49,7 @@ function fromReal(dtype: DType): (v: number) => number | bigint {
 }
 
 /** The low `bits` of an integer. */
-function nibble(v: number, bits: number, signed: boolean): number {
+export function nibble(v: number, bits: number, signed: boolean): number {
   const u = v & ((1 << bits) - 1);
   return signed && u >> (bits - 1) ? u - (1 << bits) : u;
 }
@@ -78,8 +78,8 @@ function fromInteger(dtype: DType): (v: number | bigint) => number | bigint {
 /** The tensor as `dtype`; itself when it has that type. */
 export function cast(x: Tensor, dtype: DType, rt: Runtime): Tensor {
   if (x.dtype === dtype) return x;
-  if (x.dtype === 'float16') return cast(widen(x, rt), dtype, rt);
-  if (dtype === 'float16') return narrow(cast(x, 'float', rt), rt);
+  if (isHalf(x.dtype)) return cast(widen(x, rt), dtype, rt);
+  if (isHalf(dtype)) return narrow(cast(x, 'float', rt), rt, dtype);
   const y = rt.empty(dtype, x.dims);
   const a = elements(x);
   const out = elements(y);

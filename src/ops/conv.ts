@@ -1,146 +1,192 @@
 import { ModelError } from '../errors.ts';
+import type { Tensor } from '../tensor.ts';
 import { int, since } from './attributes.ts';
-import { multiply, scratchOf } from './gemm.ts';
+import { toColumns } from './fields.ts';
 import { withHalf } from './half.ts';
-import type { Op, Runtime } from './op.ts';
-import { needFloat, product } from './shape.ts';
-import { type Window, windowAttributes, windowOf } from './window.ts';
+import type { NodeSpec, Op, Runtime } from './op.ts';
+import { type Real, realOf } from './precision.ts';
+import { need, product } from './shape.ts';
+import { planeArguments, type Window, type WindowAttributes, windowAttributes, windowOf } from './window.ts';
 
 /** A product as wide as this keeps the matrix kernel busy: small images are gathered until their columns reach it. */
 const WIDE = 256;
-/** Bound on the gathered columns, in bytes. */
-const COLUMN_BYTES = 32 * 2 ** 20;
+/** Bounds on the gathered columns, in bytes: of several images side by side, and of a slab of one, for the caches. */
+const IMAGES_BYTES = 8 * 2 ** 20;
+const SLAB_BYTES = 2 ** 20;
+
+/** The attributes of a convolution. */
+export interface ConvAttributes extends WindowAttributes {
+  readonly group: number;
+}
+
+export function convAttributes(node: NodeSpec): ConvAttributes {
+  const group = int(node, 'group', 1);
+  if (group < 1) throw new ModelError(`attribute "group": expected >= 1, found ${group}`);
+  return { ...windowAttributes(node), group };
+}
+
+/** X [n, c, spatial...] by W [m, c / group, kernel...] into [n, m, places...]. */
+export interface Convolution {
+  readonly n: number;
+  readonly c: number;
+  readonly m: number;
+  readonly group: number;
+  readonly window: Window;
+  /** Elements one output element sums: c / group times the taps. */
+  readonly depth: number;
+  /** Places of the window. */
+  readonly places: number;
+  /** Shape of the result. */
+  readonly dims: readonly number[];
+}
+
+/** @throws ModelError for shapes and attributes that contradict each other */
+export function convolutionOf(a: ConvAttributes, x: Tensor, w: Tensor, bias: Tensor | undefined): Convolution {
+  if (w.dims.length !== x.dims.length)
+    throw new ModelError(`W: expected rank ${x.dims.length} as X [${x.dims}], found [${w.dims}]`);
+  const kernel = w.dims.slice(2);
+  if (a.kernel !== undefined && String(a.kernel) !== String(kernel))
+    throw new ModelError(`W [${w.dims}]: expected kernel_shape [${a.kernel}]`);
+  if (kernel.some((k) => k < 1)) throw new ModelError(`W: expected sizes >= 1, found [${w.dims}]`);
+  const window = windowOf(a, x.dims, kernel);
+  const [n, c] = x.dims as [number, number];
+  const [m, cg] = w.dims as [number, number];
+  if (c !== cg * a.group || m % a.group !== 0)
+    throw new ModelError(`X has ${c} channels and W [${w.dims}] with group ${a.group} expects ${cg * a.group}`);
+  if (bias !== undefined && (bias.dims.length !== 1 || bias.dims[0] !== m))
+    throw new ModelError(`B: expected shape [${m}], found [${bias.dims}]`);
+  const places = product(window.output);
+  return {
+    n,
+    c,
+    m,
+    group: a.group,
+    window,
+    depth: cg * product(kernel),
+    places,
+    dims: [n, m, ...window.outputDims],
+  };
+}
+
+/** Writes C [m, n] = A [m, k] B [k, n]: addresses, no gaps but rows of C `ldc` elements apart. */
+export type Times = (m: number, n: number, k: number, a: number, b: number, c: number, ldc: number) => void;
 
 /**
- * Convolution [N, C, H, W] * [M, C/group, kh, kw] -> [N, M, oh, ow], and the same over one spatial axis: the receptive fields
- * of several images side by side, times the weight matrix, a group at a time.
+ * The receptive fields of one or several images side by side, times the weight matrix, a group at a time (Chellapilla, Puri and
+ * Simard 2006). `times` makes the products; the elements of y are as wide as those of x and w.
  */
-export const Conv: Op = withHalf(
-  since(1, (node) => {
-    const attributes = windowAttributes(node);
-    const group = int(node, 'group', 1);
-    if (group < 1) throw new ModelError(`attribute "group": expected >= 1, found ${group}`);
-    return (inputs, rt) => {
-      const x = needFloat(inputs, 0, 'X');
-      const w = needFloat(inputs, 1, 'W');
-      const bias = inputs[2] === undefined ? undefined : needFloat(inputs, 2, 'B');
-      if (w.dims.length !== x.dims.length)
-        throw new ModelError(`W: expected rank ${x.dims.length} as X [${x.dims}], found [${w.dims}]`);
-      const kernel = w.dims.slice(2);
-      if (attributes.kernel !== undefined && String(attributes.kernel) !== String(kernel))
-        throw new ModelError(`W [${w.dims}]: expected kernel_shape [${attributes.kernel}]`);
-      if (kernel.some((k) => k < 1)) throw new ModelError(`W: expected sizes >= 1, found [${w.dims}]`);
-      const win = windowOf(attributes, x.dims, kernel);
-      const [n, c] = x.dims as [number, number];
-      const [m, cg] = w.dims as [number, number];
-      if (c !== cg * group || m % group !== 0)
-        throw new ModelError(`X has ${c} channels and W [${w.dims}] with group ${group} expects ${cg * group}`);
-      if (bias !== undefined && (bias.dims.length !== 1 || bias.dims[0] !== m))
-        throw new ModelError(`B: expected shape [${m}], found [${bias.dims}]`);
-      const y = rt.empty('float', [n, m, ...win.outputDims]);
-      if (y.data.length === 0) return [y];
-      const px = rt.ptr(x);
-      const pw = rt.ptr(w);
-      const py = rt.ptr(y);
-      if (direct(win)) pointwise(rt, n, c, m, group, product(win.output), px, pw, py);
-      else gathered(rt, win, n, c, m, group, px, pw, py);
-      if (bias !== undefined) {
-        const pb = rt.ptr(bias);
-        const l = product(win.output);
-        for (let i = 0; i < n; i++) rt.wasm.k.add_col(py + 4 * i * m * l, pb, py + 4 * i * m * l, m, l);
+export function convolve(real: Real, v: Convolution, x: number, w: number, y: number, times: Times): void {
+  if (v.n * v.m * v.places === 0) return;
+  const cg = v.c / v.group;
+  const mg = v.m / v.group;
+  const l = v.places;
+  const size = product(v.window.input);
+  const image = (i: number, g: number) => real.at(x, (i * v.c + g * cg) * size);
+  const weights = (g: number) => real.at(w, g * mg * v.depth);
+  const out = (i: number, g: number, at = 0) => real.at(y, (i * v.m + g * mg) * l + at);
+  if (direct(v)) {
+    for (let i = 0; i < v.n; i++)
+      for (let g = 0; g < v.group; g++) times(mg, l, cg, weights(g), image(i, g), out(i, g), l);
+    return;
+  }
+  const columnBytes = real.bytes * Math.max(v.depth, 1);
+  const images = Math.min(v.n, Math.ceil(WIDE / l), Math.max(1, Math.floor(IMAGES_BYTES / (columnBytes * l))));
+  if (images > 1) {
+    const columns = real.scratch(v.depth * l * images);
+    const result = real.scratch(mg * l * images);
+    for (let from = 0; from < v.n; from += images) {
+      const count = Math.min(images, v.n - from);
+      const ld = count * l;
+      for (let g = 0; g < v.group; g++) {
+        for (let i = 0; i < count; i++) toColumns(real, v.window, image(from + i, g), cg, real.at(columns, i * l), ld);
+        times(mg, ld, v.depth, weights(g), columns, result, ld);
+        for (let i = 0; i < count; i++)
+          real.k.permute4(real.at(result, i * l), 1, 1, mg, l, 0, 0, ld, 1, out(from + i, g));
       }
-      return [y];
-    };
-  }),
-);
+    }
+    return;
+  }
+  const slabs = slabsOf(v.window, Math.max(WIDE, Math.floor(SLAB_BYTES / columnBytes)));
+  const columns = real.scratch(v.depth * Math.max(...slabs.map((s) => product(s.output))));
+  for (let i = 0; i < v.n; i++)
+    for (let g = 0; g < v.group; g++) {
+      let at = 0;
+      for (const slab of slabs) {
+        const places = product(slab.output);
+        toColumns(real, slab, image(i, g), cg, columns, places);
+        times(mg, places, v.depth, weights(g), columns, out(i, g, at), l);
+        at += places;
+      }
+    }
+}
 
 /** True where the image itself is its matrix of receptive fields, and is wide enough or alone. */
-function direct(w: Window): boolean {
+function direct(v: Convolution): boolean {
+  const w = v.window;
   return (
-    product(w.kernel) === 1 && product(w.strides) === 1 && w.pads.every((p) => p === 0) && product(w.output) >= WIDE
+    product(w.kernel) === 1 &&
+    product(w.strides) === 1 &&
+    w.pads.every((p) => p === 0) &&
+    (v.places >= WIDE || v.n === 1)
   );
 }
 
-function pointwise(
-  rt: Runtime,
-  n: number,
-  c: number,
-  m: number,
-  group: number,
-  l: number,
-  x: number,
-  w: number,
-  y: number,
-): void {
-  const scratch = scratchOf(rt);
-  const cg = c / group;
-  const mg = m / group;
-  for (let i = 0; i < n; i++)
-    for (let g = 0; g < group; g++)
-      multiply(
-        rt,
-        scratch,
-        0,
-        0,
-        mg,
-        l,
-        cg,
-        1,
-        w + 4 * g * mg * cg,
-        x + 4 * (i * c + g * cg) * l,
-        y + 4 * (i * m + g * mg) * l,
-      );
+/** The window in pieces along its first axis of several places, each of about `most` places, or one line of them. */
+function slabsOf(w: Window, most: number): Window[] {
+  const axis = w.output.findIndex((o) => o > 1);
+  const total = product(w.output);
+  if (total <= most || axis < 0) return [w];
+  const length = w.output[axis]!;
+  const step = Math.max(1, Math.floor((most * length) / total));
+  const slabs: Window[] = [];
+  const put = (v: readonly number[], value: number) => v.map((old, i) => (i === axis ? value : old));
+  for (let from = 0; from < length; from += step)
+    slabs.push({
+      ...w,
+      output: put(w.output, Math.min(step, length - from)),
+      pads: put(w.pads, w.pads[axis]! - from * w.strides[axis]!),
+    });
+  return slabs;
 }
 
-function gathered(
-  rt: Runtime,
-  win: Window,
-  n: number,
-  c: number,
-  m: number,
-  group: number,
-  x: number,
-  w: number,
-  y: number,
-): void {
-  const k = rt.wasm.k;
-  const scratch = scratchOf(rt);
-  const cg = c / group;
-  const mg = m / group;
-  const [h, wd] = win.input;
-  const [oh, ow] = win.output;
-  const l = oh * ow;
-  const depth = cg * product(win.kernel);
-  const fit = Math.max(1, Math.floor(COLUMN_BYTES / (4 * depth * l)));
-  const chunk = Math.min(n, fit, Math.ceil(WIDE / l));
-  const columns = rt.scratch(4 * depth * l * chunk);
-  const result = chunk > 1 ? rt.scratch(4 * mg * l * chunk) : 0;
-  for (let from = 0; from < n; from += chunk) {
-    const images = Math.min(chunk, n - from);
-    const ld = images * l;
-    for (let g = 0; g < group; g++) {
-      for (let i = 0; i < images; i++) {
-        const image = x + 4 * ((from + i) * c + g * cg) * h * wd;
-        const [kh, kw] = win.kernel;
-        const [sh, sw] = win.strides;
-        const [dh, dw] = win.dilations;
-        const [pt, pl] = win.pads;
-        k.im2col(image, cg, h, wd, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, columns + 4 * i * l, ld);
-      }
-      const weights = w + 4 * g * mg * depth;
-      const out = y + 4 * (from * m + g * mg) * l;
-      if (images === 1) multiply(rt, scratch, 0, 0, mg, l, depth, 1, weights, columns, out);
-      else {
-        multiply(rt, scratch, 0, 0, mg, ld, depth, 1, weights, columns, result);
-        spread(rt, result, out, images, mg, l, m * l);
-      }
-    }
+/** True for one input channel a group over at most two axes: a small dot product a place, not a matrix product. */
+export function isDepthwise(v: Convolution): boolean {
+  return v.group > 1 && v.c === v.group && v.window.input.length === 2;
+}
+
+/** A depthwise convolution of float. */
+export function depthwise(rt: Runtime, v: Convolution, x: number, w: number, y: number): void {
+  const size = product(v.window.input);
+  const plane = planeArguments(v.window);
+  const [h, wd, ...rest] = plane;
+  for (let i = 0; i < v.n; i++)
+    rt.wasm.k.depthwise2d(x + 4 * i * v.c * size, v.c, v.m / v.c, h, wd, w, ...rest, y + 4 * i * v.m * v.places);
+}
+
+/** Adds bias [m] to y [n, m, places]. */
+export function addBias(real: Real, v: Pick<Convolution, 'n' | 'm' | 'places'>, bias: number, y: number): void {
+  for (let i = 0; i < v.n; i++) {
+    const at = real.at(y, i * v.m * v.places);
+    real.k.add_col(at, bias, at, v.m, v.places);
   }
 }
 
-/** [rows, images, l] at `from` to [images, rows, l] at `to`, whose images are `stride` floats apart. */
-function spread(rt: Runtime, from: number, to: number, images: number, rows: number, l: number, stride: number): void {
-  const k = rt.wasm.k;
-  for (let i = 0; i < images; i++)
-    k.permute4(from + 4 * i * l, 1, 1, rows, l, 0, 0, images * l, 1, to + 4 * i * stride);
-}
+/** Convolution [N, C, spatial...] * [M, C/group, kernel...] -> [N, M, places...] over any number of spatial axes. */
+export const Conv: Op = withHalf(
+  since(1, (node) => {
+    const attributes = convAttributes(node);
+    return (inputs, rt) => {
+      const x = need(inputs, 0, 'X');
+      const real = realOf(x, 'X', rt);
+      const w = real.need(inputs, 1, 'W');
+      const bias = real.optional(inputs, 2, 'B');
+      const v = convolutionOf(attributes, x, w, bias);
+      const y = real.empty(v.dims);
+      const [px, pw] = [real.ptr(x), real.ptr(w)];
+      if (real.dtype === 'float' && isDepthwise(v)) depthwise(rt, v, px, pw, y.ptr);
+      else convolve(real, v, px, pw, y.ptr, (m, n, k, a, b, c, ldc) => real.multiply(0, 0, m, n, k, a, b, c, { ldc }));
+      if (bias !== undefined) addBias(real, v, real.ptr(bias), y.ptr);
+      return [y.done()];
+    };
+  }),
+);

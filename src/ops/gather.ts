@@ -1,22 +1,8 @@
 import { ModelError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
 import { int, since } from './attributes.ts';
+import { elementOffsets, indicesOf, tupleOffsets } from './indices.ts';
 import type { Op } from './op.ts';
-import { axisOf, elements, need, product } from './shape.ts';
-
-/** Indices as numbers in 0..n-1, negative ones counted from the end. @throws ModelError for one outside */
-function indicesOf(t: Tensor, n: number): Int32Array {
-  if (t.dtype !== 'int64' && t.dtype !== 'int32')
-    throw new ModelError(`indices: expected type int64 or int32, found ${t.dtype}`);
-  const out = new Int32Array(t.data.length);
-  for (let i = 0; i < out.length; i++) {
-    const v = Number(t.data[i]);
-    const j = v < 0 ? v + n : v;
-    if (!(j >= 0 && j < n)) throw new ModelError(`indices: expected ${-n}..${n - 1}, found ${v} at element ${i}`);
-    out[i] = j;
-  }
-  return out;
-}
+import { axisOf, copyRun, elements, need, product } from './shape.ts';
 
 /** Slices of `data` along an axis, in the order and shape of `indices`. */
 export const Gather: Op = since(1, (node) => {
@@ -32,15 +18,11 @@ export const Gather: Op = since(1, (node) => {
     const outer = product(x.dims, 0, at);
     const a = elements(x);
     const out = elements(y);
+    if (out.length === 0) return [y];
     let q = 0;
-    if (inner === 1) {
-      for (let o = 0; o < outer; o++) for (const i of index) out[q++] = a[o * n + i]!;
-      return [y];
-    }
     for (let o = 0; o < outer; o++)
       for (const i of index) {
-        const from = (o * n + i) * inner;
-        out.set(a.subarray(from, from + inner), q);
+        copyRun(a, (o * n + i) * inner, out, q, inner);
         q += inner;
       }
     return [y];
@@ -53,27 +35,39 @@ export const GatherElements: Op = since(11, (node) => {
   return (inputs, rt) => {
     const x = need(inputs, 0, 'data');
     const indices = need(inputs, 1, 'indices');
-    const rank = x.dims.length;
-    const at = axisOf(axis, rank);
-    if (indices.dims.length !== rank || indices.dims.some((d, i) => i !== at && d > x.dims[i]!))
-      throw new ModelError(
-        `indices: expected a shape within [${x.dims}] but along axis ${at}, found [${indices.dims}]`,
-      );
+    const offsets = elementOffsets(indices, x.dims, axisOf(axis, x.dims.length));
     const y = rt.empty(x.dtype, indices.dims);
-    const index = indicesOf(indices, x.dims[at]!);
     const a = elements(x);
     const out = elements(y);
-    const position = new Array<number>(rank).fill(0);
-    const strides = x.dims.map((_, i) => product(x.dims, i + 1));
-    for (let q = 0; q < index.length; q++) {
-      let from = 0;
-      for (let i = 0; i < rank; i++) from += strides[i]! * (i === at ? index[q]! : position[i]!);
-      out[q] = a[from]!;
-      for (let i = rank - 1; i >= 0; i--) {
-        if (++position[i]! < indices.dims[i]!) break;
-        position[i] = 0;
-      }
-    }
+    for (let q = 0; q < offsets.length; q++) out[q] = a[offsets[q]!]!;
+    return [y];
+  };
+});
+
+/** The slices that the tuples in the last axis of `indices` name, below `batch_dims` axes that data and indices share. */
+export const GatherND: Op = since(11, (node) => {
+  const batch = int(node, 'batch_dims', 0);
+  return (inputs, rt) => {
+    const x = need(inputs, 0, 'data');
+    const indices = need(inputs, 1, 'indices');
+    const rank = x.dims.length;
+    const q = indices.dims.length;
+    if (!(batch >= 0 && batch < Math.min(rank, q)))
+      throw new ModelError(
+        `attribute "batch_dims": expected 0..${Math.min(rank, q) - 1} for data [${x.dims}] and indices [${indices.dims}], found ${batch}`,
+      );
+    const k = indices.dims[q - 1]!;
+    if (k < 1 || k > rank - batch)
+      throw new ModelError(`indices: expected 1..${rank - batch} for the last axis, found [${indices.dims}]`);
+    for (let i = 0; i < batch; i++)
+      if (x.dims[i] !== indices.dims[i])
+        throw new ModelError(`data [${x.dims}] and indices [${indices.dims}] differ in batch axis ${i}`);
+    const y = rt.empty(x.dtype, [...indices.dims.slice(0, -1), ...x.dims.slice(batch + k)]);
+    const offsets = tupleOffsets(indices, x.dims, batch, product(indices.dims, batch, q - 1));
+    const inner = product(x.dims, batch + k);
+    const a = elements(x);
+    const out = elements(y);
+    for (let i = 0; i < offsets.length; i++) copyRun(a, offsets[i]!, out, i * inner, inner);
     return [y];
   };
 });

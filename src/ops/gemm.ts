@@ -1,10 +1,12 @@
-import { ModelError } from '../errors.ts';
+import { ModelError, UnsupportedError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { binary } from './arithmetic.ts';
 import { flag, float, since } from './attributes.ts';
-import { broadcastDims, broadcastStrides, collapse, needFloat, product, walk } from './shape.ts';
+import { broadcastDims, broadcastStrides, collapse, need, product, sameType, walk } from './shape.ts';
+import { expandTo } from './broadcast.ts';
 import { withHalf } from './half.ts';
 import type { Op, Runtime } from './op.ts';
+import { Real } from './precision.ts';
+import { isWide, wideProduct } from './wide.ts';
 
 /** Y = alpha op(A) op(B) + beta C; C broadcasts to [M, N] from the right only. */
 export const Gemm: Op = withHalf(
@@ -14,8 +16,11 @@ export const Gemm: Op = withHalf(
     const ta = flag(node, 'transA') ? 1 : 0;
     const tb = flag(node, 'transB') ? 1 : 0;
     return (inputs, rt) => {
-      const a = needFloat(inputs, 0, 'A');
-      const b = needFloat(inputs, 1, 'B');
+      const a = need(inputs, 0, 'A');
+      const b = need(inputs, 1, 'B');
+      const c = beta === 0 ? undefined : inputs[2];
+      sameType(a, b);
+      if (c !== undefined) sameType(a, c);
       if (a.dims.length !== 2 || b.dims.length !== 2)
         throw new ModelError(`A and B: expected rank 2, found [${a.dims}] and [${b.dims}]`);
       const [m, k] = (ta ? [a.dims[1], a.dims[0]] : a.dims) as [number, number];
@@ -24,32 +29,50 @@ export const Gemm: Op = withHalf(
         throw new ModelError(
           `A [${a.dims}]${ta ? ' transposed' : ''} times B [${b.dims}]${tb ? ' transposed' : ''}: inner sizes ${k} and ${kb} differ`,
         );
-      const y = rt.empty('float', [m, n]);
-      multiply(rt, scratchOf(rt), ta, tb, m, n, k, alpha, rt.ptr(a), rt.ptr(b), rt.ptr(y));
-      if (inputs[2] === undefined || beta === 0) return [y];
-      const c = needFloat(inputs, 2, 'C');
-      const out = broadcastDims([m, n], c.dims);
-      if (out.length !== 2 || out[0] !== m || out[1] !== n)
-        throw new ModelError(`C: expected a shape that broadcasts to [${m},${n}], found [${c.dims}]`);
-      return [addInto(y, beta === 1 ? c : scaled(c, beta, rt), rt)];
+      if (c !== undefined) {
+        const out = broadcastDims([m, n], c.dims);
+        if (out.length !== 2 || out[0] !== m || out[1] !== n)
+          throw new ModelError(`C: expected a shape that broadcasts to [${m},${n}], found [${c.dims}]`);
+      }
+      if (isWide(a)) {
+        if (!Number.isInteger(alpha) || !Number.isInteger(beta))
+          throw new UnsupportedError(`alpha ${alpha}, beta ${beta}: expected integers for type ${a.dtype}`);
+        const y = rt.empty(a.dtype, [m, n]);
+        wideProduct(y, 0, { a, at: 0, trans: ta === 1 }, { a: b, at: 0, trans: tb === 1 }, m, n, k);
+        return [combine(y, alpha, c === undefined ? undefined : expandTo(c, [m, n], rt), beta)];
+      }
+      if (a.dtype !== 'float' && a.dtype !== 'double') throw new UnsupportedError(`A: type ${a.dtype}`);
+      const real = new Real(rt, a.dtype);
+      const y = real.empty([m, n]);
+      real.multiply(ta, tb, m, n, k, real.ptr(a), real.ptr(b), y.ptr, { alpha });
+      if (c === undefined) return [y.done()];
+      let pc = real.ptr(c);
+      if (beta !== 1) {
+        const scaled = real.scratch(c.data.length);
+        real.k.mul_scalar(pc, beta, scaled, c.data.length);
+        pc = scaled;
+      }
+      if (c.data.length === n && c.dims[c.dims.length - 1] === n) real.k.add_row(y.ptr, pc, y.ptr, m, n);
+      else if (c.data.length === m && c.dims[0] === m) real.k.add_col(y.ptr, pc, y.ptr, m, n);
+      else if (c.data.length === m * n) real.k.add(y.ptr, pc, y.ptr, m * n);
+      else real.k.add_scalar(y.ptr, real.view(pc, 1)[0]!, y.ptr, m * n);
+      return [y.done()];
     };
   }),
 );
 
-function scaled(c: Tensor, s: number, rt: Runtime): Tensor {
-  const y = rt.empty('float', c.dims);
-  rt.wasm.k.mul_scalar(rt.ptr(c), s, rt.ptr(y), c.data.length);
-  return y;
-}
-
-/** y + c for c broadcast to y; written over y where c is a row. */
-function addInto(y: Tensor, c: Tensor, rt: Runtime): Tensor {
-  const [m, n] = y.dims as [number, number];
-  if (c.data.length === n && c.dims[c.dims.length - 1] === n && m > 1) {
-    rt.wasm.k.add_row(rt.ptr(y), rt.ptr(c), rt.ptr(y), m, n);
+/** alpha y + beta c, modulo the range of the type, over y. */
+function combine(y: Tensor, alpha: number, c: Tensor | undefined, beta: number): Tensor {
+  const out = y.data;
+  if (out instanceof BigInt64Array || out instanceof BigUint64Array) {
+    const other = c?.data as BigInt64Array | undefined;
+    for (let i = 0; i < out.length; i++)
+      out[i] = BigInt(alpha) * out[i]! + (other === undefined ? 0n : BigInt(beta) * other[i]!);
     return y;
   }
-  return binary('add', y, c, rt);
+  for (let i = 0; i < out.length; i++)
+    out[i] = Math.imul(alpha, out[i]!) + (c === undefined ? 0 : Math.imul(beta, Number(c.data[i])));
+  return y;
 }
 
 /** One row-major product at those addresses; [m, n] zeros when k is 0. */
@@ -66,11 +89,6 @@ export function multiply(
   b: number,
   y: number,
 ): void {
-  if (m === 0 || n === 0) return;
-  if (k === 0) {
-    rt.wasm.arena.f32(y, m * n).fill(0);
-    return;
-  }
   rt.wasm.k.gemm(ta, tb, m, n, k, alpha, a, ta ? m : k, b, tb ? k : n, 0, y, n, scratch);
 }
 
@@ -79,36 +97,61 @@ export function scratchOf(rt: Runtime): number {
   return rt.scratch(rt.wasm.k.gemm_scratch());
 }
 
-/** numpy.matmul: leading axes broadcast; a rank 1 operand is a row on the left, a column on the right. */
+/** The shape of numpy.matmul: leading axes broadcast; a rank 1 operand is a row on the left, a column on the right. */
+export interface Products {
+  readonly m: number;
+  readonly k: number;
+  readonly n: number;
+  /** Shape of the result as ranks 1 leave it. */
+  readonly dims: readonly number[];
+  /** Elements of the result. */
+  readonly size: number;
+  /** Calls body for each matrix product with the element offsets of A, B and Y; `m` rows of A at once where B is one matrix. */
+  each(body: (a: number, b: number, y: number, m: number) => void): void;
+}
+
+/** @throws ModelError for scalars and for shapes that do not fit */
+export function productsOf(a: readonly number[], b: readonly number[]): Products {
+  if (a.length === 0 || b.length === 0) throw new ModelError(`expected operands of rank >= 1, found [${a}] and [${b}]`);
+  const da = a.length === 1 ? [1, a[0]!] : a;
+  const db = b.length === 1 ? [b[0]!, 1] : b;
+  const [m, k] = da.slice(-2) as [number, number];
+  const [kb, n] = db.slice(-2) as [number, number];
+  if (k !== kb) throw new ModelError(`[${a}] times [${b}]: inner sizes ${k} and ${kb} differ`);
+  const batchA = da.slice(0, -2);
+  const batchB = db.slice(0, -2);
+  const batch = broadcastDims(batchA, batchB);
+  const dims = [...batch];
+  if (a.length > 1) dims.push(m);
+  if (b.length > 1) dims.push(n);
+  const each: Products['each'] = (body) => {
+    if (product(batch) * m * n === 0) return;
+    if (product(batchB) === 1) return body(0, 0, 0, product(batch) * m);
+    const space = collapse(batch, [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]);
+    walk(space, space.dims.length, ([i, j], at) => body(i! * m * k, j! * k * n, at * m * n, m));
+  };
+  return { m, k, n, dims, size: product(batch) * m * n, each };
+}
+
+/** numpy.matmul of float, double and 32- and 64-bit integers, which wrap. */
 export const MatMul: Op = withHalf(
   since(1, () => (inputs, rt) => {
-    const a = needFloat(inputs, 0, 'A');
-    const b = needFloat(inputs, 1, 'B');
-    if (a.dims.length === 0 || b.dims.length === 0)
-      throw new ModelError(`expected operands of rank >= 1, found [${a.dims}] and [${b.dims}]`);
-    const da = a.dims.length === 1 ? [1, a.dims[0]!] : a.dims;
-    const db = b.dims.length === 1 ? [b.dims[0]!, 1] : b.dims;
-    const [m, k] = da.slice(-2) as [number, number];
-    const [kb, n] = db.slice(-2) as [number, number];
-    if (k !== kb) throw new ModelError(`[${a.dims}] times [${b.dims}]: inner sizes ${k} and ${kb} differ`);
-    const batchA = da.slice(0, -2);
-    const batchB = db.slice(0, -2);
-    const batch = broadcastDims(batchA, batchB);
-    const y = rt.empty('float', [...batch, m, n]);
-    const pa = rt.ptr(a);
-    const pb = rt.ptr(b);
-    const py = rt.ptr(y);
-    const scratch = scratchOf(rt);
-    if (product(batchB) === 1) multiply(rt, scratch, 0, 0, product(batch) * m, n, k, 1, pa, pb, py);
-    else {
-      const space = collapse(batch, [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]);
-      walk(space, space.dims.length, ([i, j], at) => {
-        multiply(rt, scratch, 0, 0, m, n, k, 1, pa + 4 * i! * m * k, pb + 4 * j! * k * n, py + 4 * at * m * n);
-      });
+    const a = need(inputs, 0, 'A');
+    const b = need(inputs, 1, 'B');
+    sameType(a, b);
+    const p = productsOf(a.dims, b.dims);
+    if (isWide(a)) {
+      const y = rt.empty(a.dtype, p.dims);
+      p.each((i, j, at, m) =>
+        wideProduct(y, at, { a, at: i, trans: false }, { a: b, at: j, trans: false }, m, p.n, p.k),
+      );
+      return [y];
     }
-    const out = [...batch];
-    if (a.dims.length > 1) out.push(m);
-    if (b.dims.length > 1) out.push(n);
-    return [out.length === y.dims.length ? y : rt.view(y, out)];
+    if (a.dtype !== 'float' && a.dtype !== 'double') throw new UnsupportedError(`A: type ${a.dtype}`);
+    const real = new Real(rt, a.dtype);
+    const y = real.empty(p.dims);
+    const [pa, pb] = [real.ptr(a), real.ptr(b)];
+    p.each((i, j, at, m) => real.multiply(0, 0, m, p.n, p.k, real.at(pa, i), real.at(pb, j), real.at(y.ptr, at)));
+    return [y.done()];
   }),
 );

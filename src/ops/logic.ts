@@ -1,22 +1,12 @@
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { choice, since } from './attributes.ts';
+import { since } from './attributes.ts';
 import { plainBinary } from './broadcast.ts';
 import { halves } from './half.ts';
 import type { Op } from './op.ts';
-import {
-  broadcastDims,
-  broadcastStrides,
-  collapse,
-  elements,
-  isBig,
-  isFloating,
-  need,
-  sameType,
-  walk,
-} from './shape.ts';
+import { broadcastDims, broadcastStrides, collapse, elements, need, sameType, walk } from './shape.ts';
 
-/** Comparisons, logic, bits, and selection. */
+/** Comparisons, logic and selection. */
 
 type Compare = (a: number | bigint, b: number | bigint) => boolean;
 
@@ -60,58 +50,6 @@ export const Not: Op = since(1, () => (inputs, rt) => {
   const y = rt.empty('bool', x.dims);
   for (let i = 0; i < x.data.length; i++) y.data[i] = x.data[i] ? 0 : 1;
   return [y];
-});
-
-function integer(t: Tensor, what: string): Tensor {
-  if (isFloating(t.dtype) || t.dtype === 'bool')
-    throw new ModelError(`${what}: expected an integer type, found ${t.dtype}`);
-  return t;
-}
-
-function bitwise(f: (a: number, b: number) => number, big: (a: bigint, b: bigint) => bigint): Op {
-  return since(18, () => (inputs, rt) => {
-    const a = integer(need(inputs, 0, 'A'), 'A');
-    const b = need(inputs, 1, 'B');
-    sameType(a, b);
-    return [isBig(a.dtype) ? plainBinary(big, a, b, a.dtype, rt) : plainBinary(f, a, b, a.dtype, rt)];
-  });
-}
-
-export const BitwiseAnd = bitwise(
-  (a, b) => a & b,
-  (a, b) => a & b,
-);
-export const BitwiseOr = bitwise(
-  (a, b) => a | b,
-  (a, b) => a | b,
-);
-export const BitwiseXor = bitwise(
-  (a, b) => a ^ b,
-  (a, b) => a ^ b,
-);
-
-export const BitwiseNot: Op = since(18, () => (inputs, rt) => {
-  const x = integer(need(inputs, 0, 'X'), 'X');
-  const y = rt.empty(x.dtype, x.dims);
-  const a = elements(x);
-  const out = elements(y);
-  if (isBig(x.dtype)) for (let i = 0; i < out.length; i++) out[i] = ~(a[i] as unknown as bigint) as unknown as number;
-  else for (let i = 0; i < out.length; i++) out[i] = ~a[i]!;
-  return [y];
-});
-
-/** Unsigned integers shifted; a shift by the width or more gives 0. */
-export const BitShift: Op = since(11, (node) => {
-  const left = choice(node, 'direction', ['LEFT', 'RIGHT'] as const, '' as 'LEFT') === 'LEFT';
-  const shift = (a: number, b: number) => (b > 31 ? 0 : left ? a << b : a >>> b);
-  const wide = (a: bigint, b: bigint) => (b > 63n ? 0n : left ? a << b : a >> b);
-  return (inputs, rt) => {
-    const a = need(inputs, 0, 'X');
-    const b = need(inputs, 1, 'Y');
-    sameType(a, b);
-    if (!a.dtype.startsWith('uint')) throw new ModelError(`expected an unsigned integer type, found ${a.dtype}`);
-    return [a.dtype === 'uint64' ? plainBinary(wide, a, b, a.dtype, rt) : plainBinary(shift, a, b, a.dtype, rt)];
-  };
 });
 
 /** condition ? X : Y with broadcasting, any type. */

@@ -1,4 +1,4 @@
-import type { Attribute } from '../onnx/model.ts';
+import type { Attribute, ValueInfo } from '../onnx/model.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
@@ -13,6 +13,34 @@ export interface Runtime {
   view(t: Tensor, dims: readonly number[]): Tensor;
   /** Pointer to that many bytes of scratch in wasm memory, 16-byte aligned. */
   scratch(bytes: number): number;
+  /**
+   * Frees tensors made earlier in this node's run (by `empty`, or results of a body) before the node is done; they must not be
+   * used any more. For loops, whose iterations would pile up otherwise; everything else is freed at the end by itself.
+   */
+  drop(tensors: readonly (Tensor | undefined)[]): void;
+}
+
+/**
+ * A graph attribute (then_branch, else_branch, body) made ready to run. Values of the outer graph that it reads are not among
+ * its inputs: the executor finds them.
+ *
+ * Lifetime: `run` may only be called while the node it belongs to runs. What is passed in stays the caller's and is only read.
+ * What comes back belongs to the node's run as if made by `Runtime.empty` there: return it, use it until the node is done, or
+ * `drop` it; a result may share its elements with an input, an outer value or another result, so never write to one.
+ */
+export interface Body {
+  /** Names of the formal inputs, in order. */
+  readonly inputs: readonly string[];
+  /** Names of the outputs, in order. */
+  readonly outputs: readonly string[];
+  /** What the body says of its outputs' types and shapes: the shape of what is made of none. */
+  readonly types: readonly ValueInfo[];
+  /**
+   * Runs the nodes once; counts as one step against the run's limit.
+   * @throws ModelError for fewer or more inputs than `inputs`, and for more steps than the run may take; InterruptedError when it
+   *   was cancelled; what a node inside throws, its name in front
+   */
+  run(inputs: readonly (Tensor | undefined)[]): readonly Tensor[];
 }
 
 /** Runs one node. Inputs are in the node's order, undefined where absent; outputs in the node's order. Inputs are never written to. */
@@ -28,6 +56,8 @@ export interface NodeSpec {
   readonly outputs: number;
   /** Version of the operator's domain in the model. */
   readonly opset: number;
+  /** The node's graph attributes, ready to run, by attribute name; empty for all but If, Loop, Scan and their like. */
+  readonly bodies: ReadonlyMap<string, Body>;
 }
 
 /** One version of one operator. Attributes are parsed once, in `build`, which throws UnsupportedError for values it cannot run. */

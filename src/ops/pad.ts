@@ -1,39 +1,44 @@
-import { ModelError, UnsupportedError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { ModelError } from '../errors.ts';
+import type { DType, Tensor } from '../tensor.ts';
 import { choice, flag, float, ints, since } from './attributes.ts';
+import { isHalf, narrow } from './half.ts';
+import { storing, zeroOf } from './numbers.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import { anyElements, axisOf, elements, integers, isBig, need, product, scalar } from './shape.ts';
+import { axesOf, copyRun, elements, integers, isBig, need, product, scalar } from './shape.ts';
 
 type Mode = 'constant' | 'reflect' | 'edge' | 'wrap';
 
-/** For every output position along an axis the input position it copies, -1 where it is the constant. */
+/**
+ * For every output position along an axis of n elements the input position it copies, -1 where it is the constant. Negative
+ * pads crop first; the mode then goes by what is left.
+ */
 function sources(n: number, before: number, after: number, mode: Mode): Int32Array {
+  const first = Math.max(0, -before);
+  const m = n - first - Math.max(0, -after);
+  const head = Math.max(0, before);
   const size = n + before + after;
+  const period = mode === 'wrap' ? m : Math.max(1, 2 * (m - 1));
   const out = new Int32Array(size);
   for (let i = 0; i < size; i++) {
-    const p = i - before;
-    if (p >= 0 && p < n) out[i] = p;
+    const p = i - head;
+    const q = ((p % period) + period) % period;
+    if (p >= 0 && p < m) out[i] = first + p;
     else if (mode === 'constant') out[i] = -1;
-    else if (mode === 'edge') out[i] = p < 0 ? 0 : n - 1;
-    else if (mode === 'wrap') out[i] = ((p % n) + n) % n;
-    else {
-      const period = Math.max(1, 2 * (n - 1));
-      const q = ((p % period) + period) % period;
-      out[i] = n === 1 ? 0 : Math.min(q, period - q);
-    }
+    else if (mode === 'edge') out[i] = first + (p < 0 ? 0 : m - 1);
+    else out[i] = first + (mode === 'wrap' ? q : Math.min(q, period - q));
   }
   return out;
 }
 
 /** `pads`: [before of every axis..., after of every axis...]; negative ones crop. */
-function pad(x: Tensor, pads: readonly number[], mode: Mode, value: number | bigint, rt: Runtime): Tensor {
+export function pad(x: Tensor, pads: readonly number[], mode: Mode, value: number | bigint, rt: Runtime): Tensor {
   const rank = x.dims.length;
   const dims = x.dims.map((d, i) => {
     const [before, after] = [pads[i]!, pads[i + rank]!];
     const size = d + before + after;
     if (size < 0) throw new ModelError(`pads: axis ${i} of [${x.dims}] would get size ${size}`);
-    if (d === 0 && size > 0 && mode !== 'constant')
-      throw new ModelError(`mode ${mode}: axis ${i} of [${x.dims}] is empty`);
+    if (d + Math.min(before, 0) + Math.min(after, 0) <= 0 && size > 0 && mode !== 'constant')
+      throw new ModelError(`mode ${mode}: nothing of axis ${i} of [${x.dims}] is there to repeat`);
     return size;
   });
   const y = rt.empty(x.dtype, dims);
@@ -46,19 +51,41 @@ function pad(x: Tensor, pads: readonly number[], mode: Mode, value: number | big
     out[0] = src[0]!;
     return y;
   }
+  const last = rank - 1;
+  const line = from[last]!;
+  // Along the last axis the input's own elements lie between those that the mode makes up.
+  const kept = Math.max(0, pads[last]!);
+  const skipped = Math.max(0, -pads[last]!);
+  const run = Math.max(0, Math.min(x.dims[last]! - skipped, line.length - kept));
   const copy = (axis: number, at: number, to: number): void => {
     const map = from[axis]!;
+    if (axis === last) {
+      const make = (a: number, b: number) => {
+        for (let i = a; i < b; i++) out[to + i] = map[i]! < 0 ? fill : src[at + map[i]!]!;
+      };
+      make(0, Math.min(kept, map.length));
+      copyRun(src, at + skipped, out, to + kept, run);
+      make(kept + run, map.length);
+      return;
+    }
     const inner = product(dims, axis + 1);
     const step = product(x.dims, axis + 1);
     for (let i = 0; i < map.length; i++) {
       const q = to + i * inner;
       if (map[i]! < 0) out.fill(fill, q, q + inner);
-      else if (axis === rank - 1) out[q] = src[at + map[i]!]!;
       else copy(axis + 1, at + map[i]! * step, q);
     }
   };
   copy(0, 0, 0);
   return y;
+}
+
+/** A number as an element of that type is stored. */
+function constantOf(value: number, dtype: DType, rt: Runtime): number | bigint {
+  if (!isHalf(dtype)) return storing(dtype)(value);
+  const one = rt.empty('float', [1]);
+  one.data[0] = value;
+  return narrow(one, rt, dtype).data[0]!;
 }
 
 function check(pads: readonly number[], n: number): readonly number[] {
@@ -76,8 +103,7 @@ export const Pad: Op = [
       const value = float(node, 'value', 0);
       return (inputs, rt) => {
         const x = need(inputs, 0, 'data');
-        if (isBig(x.dtype) || x.dtype === 'float16') throw new UnsupportedError(`data: type ${x.dtype}`);
-        return [pad(x, check(pads, x.dims.length), mode, value, rt)];
+        return [pad(x, check(pads, x.dims.length), mode, constantOf(value, x.dtype, rt), rt)];
       };
     },
   },
@@ -89,8 +115,9 @@ export const Pad: Op = [
         const x = need(inputs, 0, 'data');
         const rank = x.dims.length;
         const given = integers(need(inputs, 1, 'pads'), 'pads');
-        const axes =
-          inputs[3] === undefined ? undefined : integers(inputs[3], 'axes').map((a) => axisOf(a, rank, 'axes'));
+        const named = inputs[3] === undefined ? undefined : integers(inputs[3], 'axes');
+        if (named !== undefined) axesOf(named, rank);
+        const axes = named?.map((a) => (a < 0 ? a + rank : a));
         const pads = axes === undefined ? check(given, rank) : new Array<number>(2 * rank).fill(0);
         if (axes !== undefined) {
           check(given, axes.length);
@@ -103,7 +130,7 @@ export const Pad: Op = [
         if (constant !== undefined && constant.dtype !== x.dtype)
           throw new ModelError(`constant_value: expected type ${x.dtype}, found ${constant.dtype}`);
         if (constant !== undefined) scalar(constant, 'constant_value');
-        return [pad(x, pads, mode, constant?.data[0] ?? (isBig(x.dtype) ? 0n : 0), rt)];
+        return [pad(x, pads, mode, constant?.data[0] ?? zeroOf(x.dtype), rt)];
       };
     },
   },
@@ -129,26 +156,4 @@ export const Trilu: Op = since(14, (node) => {
     }
     return [y];
   };
-});
-
-/** Numbers from start, below limit, in steps of delta. */
-export const Range: Op = since(11, () => (inputs, rt) => {
-  const names = ['start', 'limit', 'delta'];
-  const given = names.map((what, i) => need(inputs, i, what));
-  const dtype = given[0]!.dtype;
-  for (const [i, t] of given.entries()) {
-    if (t.dtype !== dtype) throw new ModelError(`${names[i]}: expected type ${dtype}, found ${t.dtype}`);
-    if (!['float', 'double', 'int16', 'int32', 'int64'].includes(dtype)) throw new UnsupportedError(`type ${dtype}`);
-  }
-  const [start, limit, delta] = given.map((t, i) => scalar(t, names[i]!)) as [number, number, number];
-  if (delta === 0 || Number.isNaN(delta)) throw new ModelError(`delta: expected a number other than 0, found ${delta}`);
-  const n = Math.max(0, Math.ceil((limit - start) / delta));
-  if (!Number.isSafeInteger(n)) throw new ModelError(`${start}..${limit} by ${delta} is not a finite range`);
-  const wide = rt.empty(dtype, [n]);
-  const out = anyElements(wide);
-  if (isBig(dtype)) {
-    const [s, , d] = given.map((t) => t.data[0] as bigint) as [bigint, bigint, bigint];
-    for (let i = 0; i < n; i++) out[i] = s + BigInt(i) * d;
-  } else for (let i = 0; i < n; i++) out[i] = start + i * delta;
-  return [wide];
 });

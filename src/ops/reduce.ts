@@ -1,10 +1,10 @@
-import { ModelError, UnsupportedError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { ModelError } from '../errors.ts';
+import { arrayOf, type DType, type Tensor } from '../tensor.ts';
 import { binary } from './arithmetic.ts';
 import { flag, int, ints, since } from './attributes.ts';
-import { halves, widen, withHalf } from './half.ts';
+import { halves, isHalf, widen } from './half.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import { anyElements, asFloat, axesOf, axisOf, elements, integers, isBig, need, product } from './shape.ts';
+import { anyElements, axesOf, axisOf, elements, integers, isBig, isFloating, need } from './shape.ts';
 import { transpose } from './transpose.ts';
 import { apply } from './unary.ts';
 
@@ -31,7 +31,7 @@ function rowsOf(x: Tensor, axes: readonly number[], keep: boolean, rt: Runtime):
 
 type RowKernel = 'reduce_rows_sum' | 'reduce_rows_mean' | 'reduce_rows_max' | 'reduce_rows_min';
 
-/** A reduction of float rows. */
+/** A reduction of float rows in kernels. */
 type Body = (r: Rows, rt: Runtime) => Tensor;
 
 function kernel(name: RowKernel): Body {
@@ -47,17 +47,6 @@ const max = kernel('reduce_rows_max');
 
 const squares: Body = (r, rt) => sum({ ...r, x: binary('mul', r.x, r.x, rt) }, rt);
 
-const prod: Body = (r, rt) => {
-  const y = rt.empty('float', r.dims);
-  const a = r.x.data;
-  for (let i = 0; i < r.rows; i++) {
-    let p = 1;
-    for (let j = 0; j < r.cols; j++) p *= Number(a[i * r.cols + j]);
-    y.data[i] = p;
-  }
-  return y;
-};
-
 /** max + log(sum of exp(x - max)); a row whose largest is infinite needs no sum. */
 const logSumExp: Body = (r, rt) => {
   const top = max({ ...r, dims: [r.rows] }, rt);
@@ -69,70 +58,141 @@ const logSumExp: Body = (r, rt) => {
   return binary('add', apply('log', total, rt), rt.view(shift, r.dims), rt);
 };
 
-/** The same for types without a kernel, one element after another; `finish` turns the total into the result. */
-interface Plain {
-  readonly start: (first: number | bigint, zero: number | bigint) => number | bigint;
-  readonly step: (acc: never, v: never) => number | bigint;
-  readonly finish?: (acc: never, n: number) => number | bigint;
-}
+/** One row of real numbers, or of integers, whose result wraps into their type. */
+type RowFunction<T> = (a: ArrayLike<T>, from: number, to: number) => T;
 
 interface Reduction {
-  readonly float: Body;
-  readonly plain?: Plain;
+  readonly float?: Body;
+  readonly real: RowFunction<number>;
+  /** 64-bit integers; without it `real` serves them, truncated. */
+  readonly big?: RowFunction<bigint>;
+  /** Integers of up to 32 bits where f64 would lose the bits that stay; `real`, truncated, serves them otherwise. */
+  readonly int?: RowFunction<number>;
+  /** Also of bool. */
+  readonly bools?: boolean;
+  /** What a row of no elements gives, where a type has no infinity: its least or its greatest value. */
+  readonly empty?: 'least' | 'greatest';
 }
 
-type Real = number;
-const zeroStart = (_: number | bigint, zero: number | bigint) => zero;
-const one = (_: number | bigint, zero: number | bigint) => (typeof zero === 'bigint' ? 1n : 1);
-const first = (v: number | bigint) => v;
-const add: Plain = { start: zeroStart, step: (a: Real, v: Real) => a + v };
+function folded<T>(start: T, step: (acc: T, v: T) => T): RowFunction<T> {
+  return (a, from, to) => {
+    let acc = start;
+    for (let i = from; i < to; i++) acc = step(acc, a[i]!);
+    return acc;
+  };
+}
+
+const plainSum = folded<number>(0, (acc, v) => acc + v);
+const bigSum = folded<bigint>(0n, (acc, v) => acc + v);
+const sumOfSquares = folded<number>(0, (acc, v) => acc + v * v);
+const bigSquares = folded<bigint>(0n, (acc, v) => acc + v * v);
+
+const least = folded<number>(Number.POSITIVE_INFINITY, (acc, v) => (v < acc || Number.isNaN(v) ? v : acc));
+const greatest = folded<number>(Number.NEGATIVE_INFINITY, (acc, v) => (v > acc || Number.isNaN(v) ? v : acc));
+
+/** As `logSumExp`. */
+const plainLogSumExp: RowFunction<number> = (a, from, to) => {
+  const top = greatest(a, from, to);
+  const shift = Number.isFinite(top) ? top : 0;
+  let total = 0;
+  for (let i = from; i < to; i++) total += Math.exp(a[i]! - shift);
+  return Math.log(total) + shift;
+};
 
 const REDUCTIONS = {
-  ReduceSum: { float: sum, plain: add },
+  ReduceSum: { float: sum, real: plainSum, big: bigSum },
   ReduceMean: {
     float: kernel('reduce_rows_mean'),
-    plain: { ...add, finish: (a: Real | bigint, n: number) => (typeof a === 'bigint' ? a / BigInt(n) : a / n) },
+    real: (a, from, to) => plainSum(a, from, to) / (to - from),
+    big: (a, from, to) => bigSum(a, from, to) / BigInt(Math.max(to - from, 1)),
   },
-  ReduceMax: { float: max, plain: { start: first, step: (a: Real, v: Real) => (v > a || Number.isNaN(v) ? v : a) } },
+  ReduceMax: {
+    float: max,
+    real: greatest,
+    big: (a, from, to) => folded(a[from]!, (acc, v) => (v > acc ? v : acc))(a, from, to),
+    bools: true,
+    empty: 'least',
+  },
   ReduceMin: {
     float: kernel('reduce_rows_min'),
-    plain: { start: first, step: (a: Real, v: Real) => (v < a || Number.isNaN(v) ? v : a) },
+    real: least,
+    big: (a, from, to) => folded(a[from]!, (acc, v) => (v < acc ? v : acc))(a, from, to),
+    bools: true,
+    empty: 'greatest',
   },
-  ReduceProd: { float: prod, plain: { start: one, step: (a: Real, v: Real) => a * v } },
-  ReduceSumSquare: { float: squares, plain: { start: zeroStart, step: (a: Real, v: Real) => a + v * v } },
+  ReduceProd: {
+    real: folded<number>(1, (acc, v) => acc * v),
+    int: folded<number>(1, Math.imul),
+    big: folded<bigint>(1n, (acc, v) => BigInt.asIntN(64, acc * v)),
+  },
+  ReduceSumSquare: {
+    float: squares,
+    real: sumOfSquares,
+    int: folded<number>(0, (acc, v) => (acc + Math.imul(v, v)) | 0),
+    big: bigSquares,
+  },
   ReduceL1: {
     float: (r, rt) => sum({ ...r, x: apply('abs', r.x, rt) }, rt),
-    plain: { start: zeroStart, step: (a: Real, v: Real) => (v < 0 ? a - v : a + v) },
+    real: folded<number>(0, (acc, v) => acc + Math.abs(v)),
+    big: folded<bigint>(0n, (acc, v) => (v < 0n ? acc - v : acc + v)),
   },
   ReduceL2: {
     float: (r, rt) => apply('sqrt', squares(r, rt), rt),
-    plain: {
-      start: zeroStart,
-      step: (a: Real, v: Real) => a + v * v,
-      finish: (a: Real | bigint) => (typeof a === 'bigint' ? BigInt(Math.trunc(Math.sqrt(Number(a)))) : Math.sqrt(a)),
-    },
+    real: (a, from, to) => Math.sqrt(sumOfSquares(a, from, to)),
   },
-  ReduceLogSum: { float: (r, rt) => apply('log', sum(r, rt), rt) },
-  ReduceLogSumExp: { float: logSumExp },
+  ReduceLogSum: {
+    float: (r, rt) => apply('log', sum(r, rt), rt),
+    real: (a, from, to) => Math.log(plainSum(a, from, to)),
+  },
+  ReduceLogSumExp: { float: logSumExp, real: plainLogSumExp },
 } satisfies Record<string, Reduction>;
 
-function plainReduce(r: Rows, p: Plain, rt: Runtime): Tensor {
-  const y = rt.empty(r.x.dtype, r.dims);
-  const a = elements(r.x);
+/** Those that leave an element as it is when no axis is reduced. */
+const IDENTITY = ['ReduceSum', 'ReduceMean', 'ReduceMax', 'ReduceMin', 'ReduceProd'];
+
+/** What a whole number, -0 or an infinity is in a 64-bit integer: that number, or the end of the range. */
+function toBig(v: number): bigint {
+  if (Number.isNaN(v)) return 0n;
+  return BigInt(Math.trunc(Math.max(-(2 ** 63), Math.min(v, 2 ** 63 - 1024))));
+}
+
+/** The least or greatest value of an integer type. */
+function end(dtype: DType, side: 'least' | 'greatest'): number | bigint {
+  if (dtype === 'bool') return side === 'least' ? 0 : 1;
+  const bits = 8 * arrayOf(dtype).BYTES_PER_ELEMENT;
+  const signed = dtype.startsWith('int');
+  const value =
+    side === 'greatest' ? (1n << BigInt(signed ? bits - 1 : bits)) - 1n : signed ? -(1n << BigInt(bits - 1)) : 0n;
+  return bits === 64 ? value : Number(value);
+}
+
+/** Rows of any type, one after another. */
+function plainReduce(r: Rows, f: Reduction, rt: Runtime): Tensor {
+  const { dtype } = r.x;
+  const y = rt.empty(dtype, r.dims);
   const out = anyElements(y);
-  const zero = isBig(r.x.dtype) ? 0n : 0;
-  for (let i = 0; i < r.rows; i++) {
-    if (r.cols === 0 && p.start === first) throw new ModelError(`nothing to reduce in a row of shape [${r.x.dims}]`);
-    let acc = p.start(a[i * r.cols] as number, zero);
-    for (let j = 0; j < r.cols; j++) acc = p.step(acc as never, a[i * r.cols + j] as never);
-    out[i] = p.finish ? p.finish(acc as never, r.cols) : acc;
+  const whole = !isFloating(dtype);
+  if (whole && r.cols === 0 && f.empty !== undefined) {
+    out.fill(end(dtype, f.empty));
+    return y;
+  }
+  const a = r.x.data as ArrayLike<number>;
+  if (!isBig(dtype)) {
+    const g = whole ? (f.int ?? f.real) : f.real;
+    for (let i = 0; i < r.rows; i++) out[i] = g(a, i * r.cols, (i + 1) * r.cols);
+  } else if (f.big !== undefined) {
+    const b = r.x.data as unknown as ArrayLike<bigint>;
+    for (let i = 0; i < r.rows; i++) out[i] = f.big(b, i * r.cols, (i + 1) * r.cols);
+  } else {
+    const b = Float64Array.from(r.x.data as BigInt64Array, Number);
+    for (let i = 0; i < r.rows; i++) out[i] = toBig(f.real(b, i * r.cols, (i + 1) * r.cols));
   }
   return y;
 }
 
 /** Axes as an attribute until opset 13 (ReduceSum) or 18, as an input since. */
 function reduction(name: keyof typeof REDUCTIONS): Op {
-  const { float, plain }: Reduction = REDUCTIONS[name];
+  const f: Reduction = REDUCTIONS[name];
   const make = (
     node: NodeSpec,
     given: (inputs: readonly (Tensor | undefined)[]) => readonly number[] | undefined,
@@ -141,21 +201,13 @@ function reduction(name: keyof typeof REDUCTIONS): Op {
     const noop = flag(node, 'noop_with_empty_axes');
     return halves((inputs, rt) => {
       const x = need(inputs, 0, 'data');
-      const rank = x.dims.length;
+      if (x.dtype === 'bool' && !f.bools) throw new ModelError('data: expected a numeric type, found bool');
       const named = given(inputs);
       const none = named === undefined || named.length === 0;
-      if (
-        none &&
-        noop &&
-        !['ReduceSumSquare', 'ReduceL1', 'ReduceL2', 'ReduceLogSum', 'ReduceLogSumExp'].includes(name)
-      )
-        return [rt.view(x, x.dims)];
-      const axes = none ? (noop ? [] : x.dims.map((_, i) => i)) : axesOf(named, rank);
+      if (none && noop && IDENTITY.includes(name)) return [rt.view(x, x.dims)];
+      const axes = none ? (noop ? [] : x.dims.map((_, i) => i)) : axesOf(named, x.dims.length);
       const r = rowsOf(x, axes, keep, rt);
-      if (x.dtype === 'float') return [float(r, rt)];
-      if (plain === undefined || (x.dtype === 'bool' && name !== 'ReduceMax' && name !== 'ReduceMin'))
-        throw new UnsupportedError(`data: type ${x.dtype}`);
-      return [plainReduce(r, plain, rt)];
+      return [x.dtype === 'float' && f.float !== undefined ? f.float(r, rt) : plainReduce(r, f, rt)];
     });
   };
   return [
@@ -193,7 +245,7 @@ function arg(better: (v: number, best: number) => boolean): Op {
     return (inputs, rt) => {
       const x = need(inputs, 0, 'data');
       const at = axisOf(axis, x.dims.length);
-      const r = rowsOf(x.dtype === 'float16' ? widen(x, rt) : x, [at], keep, rt);
+      const r = rowsOf(isHalf(x.dtype) ? widen(x, rt) : x, [at], keep, rt);
       const y = rt.empty('int64', r.dims);
       const a = elements(r.x);
       if (r.cols === 0 && r.rows > 0) throw new ModelError(`nothing to choose from along axis ${at} of [${x.dims}]`);
@@ -213,36 +265,3 @@ function arg(better: (v: number, best: number) => boolean): Op {
 
 export const ArgMax = arg((v, best) => v > best);
 export const ArgMin = arg((v, best) => v < best);
-
-/** Running sums along an axis. */
-export const CumSum: Op = withHalf(
-  since(11, (node) => {
-    const exclusive = flag(node, 'exclusive');
-    const reverse = flag(node, 'reverse');
-    return (inputs, rt) => {
-      const x = need(inputs, 0, 'x');
-      const which = integers(need(inputs, 1, 'axis'), 'axis');
-      if (which.length !== 1) throw new ModelError(`axis: expected one element, found ${which.length}`);
-      if (x.dtype !== 'double' && !isBig(x.dtype) && x.dtype !== 'int32' && x.dtype !== 'uint32') asFloat(x, 'x');
-      const at = axisOf(which[0]!, x.dims.length);
-      const n = x.dims[at]!;
-      const inner = product(x.dims, at + 1);
-      const outer = product(x.dims, 0, at);
-      const y = rt.empty(x.dtype, x.dims);
-      const a = elements(x);
-      const out = elements(y);
-      const zero = (isBig(x.dtype) ? 0n : 0) as number;
-      for (let o = 0; o < outer; o++)
-        for (let i = 0; i < inner; i++) {
-          let acc = zero;
-          for (let s = 0; s < n; s++) {
-            const j = (o * n + (reverse ? n - 1 - s : s)) * inner + i;
-            if (exclusive) out[j] = acc;
-            acc += a[j]!;
-            if (!exclusive) out[j] = acc;
-          }
-        }
-      return [y];
-    };
-  }),
-);

@@ -3,7 +3,7 @@ import type { Tensor } from '../tensor.ts';
 import { flag, int, ints, since } from './attributes.ts';
 import { expandTo } from './broadcast.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import { axesOf, axisOf, broadcastDims, elements, integers, need, product } from './shape.ts';
+import { axesOf, axisOf, broadcastDims, copyRun, elements, integers, need, product } from './shape.ts';
 
 /** Operators on shapes; all but Expand and Tile are views. */
 
@@ -74,7 +74,8 @@ function withAxes(shape: (dims: readonly number[], axes: readonly number[] | und
 }
 
 export const Squeeze = withAxes((dims, axes) => {
-  if (axes === undefined) return dims.filter((d) => d !== 1);
+  // An empty list counts as absent, as in onnxruntime.
+  if (axes === undefined || axes.length === 0) return dims.filter((d) => d !== 1);
   const drop = axesOf(axes, dims.length);
   for (const a of drop)
     if (dims[a] !== 1) throw new ModelError(`axes: axis ${a} of [${dims}] has size ${dims[a]}, expected 1`);
@@ -109,16 +110,20 @@ export const Tile: Op = since(6, () => (inputs, rt) => {
   const out = elements(y);
   const src = elements(x);
   // Innermost axis first: what is laid out already is the block that the next axis repeats.
+  const last = x.dims.length - 1;
   const copy = (axis: number, from: number, to: number): number => {
-    if (axis === x.dims.length) {
-      out[to] = src[from]!;
-      return 1;
-    }
-    const inner = product(x.dims, axis + 1);
+    const n = x.dims[axis] ?? 1;
     let size = 0;
-    for (let i = 0; i < x.dims[axis]!; i++) size += copy(axis + 1, from + i * inner, to + size);
-    for (let r = 1; r < repeats[axis]!; r++) out.copyWithin(to + r * size, to, to + size);
-    return size * repeats[axis]!;
+    if (axis >= last) {
+      copyRun(src, from, out, to, n);
+      size = n;
+    } else {
+      const inner = product(x.dims, axis + 1);
+      for (let i = 0; i < n; i++) size += copy(axis + 1, from + i * inner, to + size);
+    }
+    const count = repeats[axis] ?? 1;
+    for (let r = 1; r < count; r++) out.copyWithin(to + r * size, to, to + size);
+    return size * count;
   };
   copy(0, 0, 0);
   return [y];

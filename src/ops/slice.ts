@@ -2,7 +2,19 @@ import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { int, ints, since } from './attributes.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import { axesOf, axisOf, collapse, elements, integers, need, product, sameType, stridesOf, walk } from './shape.ts';
+import {
+  axesOf,
+  axisOf,
+  collapse,
+  copyRun,
+  elements,
+  integers,
+  need,
+  product,
+  sameType,
+  stridesOf,
+  walk,
+} from './shape.ts';
 
 /** Taking tensors apart and putting them together. */
 
@@ -50,7 +62,7 @@ function slice(
   const out = elements(y);
   walk(space, last, ([i], at) => {
     const base = offset + i!;
-    if (s === 1) out.set(src.subarray(base, base + count), at);
+    if (s === 1) copyRun(src, base, out, at, count);
     else for (let q = 0; q < count; q++) out[at + q] = src[base + q * s]!;
   });
   return y;
@@ -93,21 +105,28 @@ export const Concat: Op = since(4, (node) => {
     }
     const y = rt.empty(first.dtype, dims);
     const out = elements(y);
+    if (out.length === 0) return [y];
     const outer = product(dims, 0, at);
     const width = product(dims, at);
     let column = 0;
     for (const t of all) {
       const src = elements(t);
       const w = product(t.dims, at);
-      for (let o = 0; o < outer; o++) out.set(src.subarray(o * w, (o + 1) * w), o * width + column);
+      for (let o = 0; o < outer; o++) copyRun(src, o * w, out, o * width + column, w);
       column += w;
     }
     return [y];
   };
 });
 
-/** Sizes of the parts: as told, or equal ones, the last the smaller. */
-function parts(size: number, told: readonly number[] | undefined, n: number, even: boolean): readonly number[] {
+/** Sizes of the parts, of the first `wanted` at least: as told, or equal ones, the last the smaller. */
+function parts(
+  size: number,
+  told: readonly number[] | undefined,
+  n: number,
+  even: boolean,
+  wanted: number,
+): readonly number[] {
   if (told !== undefined) {
     if (told.some((p) => p < 0) || told.reduce((a, b) => a + b, 0) !== size)
       throw new ModelError(`split: expected sizes that add up to ${size}, found [${told}]`);
@@ -116,7 +135,7 @@ function parts(size: number, told: readonly number[] | undefined, n: number, eve
   if (n < 1 || (even && size % n !== 0))
     throw new ModelError(`an axis of ${size} does not split into ${n} equal parts`);
   const each = Math.ceil(size / n);
-  return Array.from({ length: n }, (_, i) => Math.max(0, Math.min(each, size - i * each)));
+  return Array.from({ length: Math.min(n, wanted) }, (_, i) => Math.max(0, Math.min(each, size - i * each)));
 }
 
 /** Sizes as an attribute until opset 13, as an input since; equal parts where absent (uneven ones since 18). */
@@ -128,8 +147,8 @@ export const Split: Op = since(2, (node) => {
     const x = need(inputs, 0, 'input');
     const at = axisOf(axis, x.dims.length);
     const told = inputs[1] === undefined ? attribute : integers(inputs[1], 'split');
-    const sizes = parts(x.dims[at]!, told, count, node.opset < 18);
-    if (sizes.length !== node.outputs)
+    const sizes = parts(x.dims[at]!, told, count, node.opset < 18, node.outputs);
+    if (sizes.length < node.outputs)
       throw new ModelError(`expected ${node.outputs} parts, one an output, found ${sizes.length}`);
     const outer = product(x.dims, 0, at);
     const inner = product(x.dims, at + 1);
@@ -141,11 +160,12 @@ export const Split: Op = since(2, (node) => {
       ),
     );
     const src = elements(x);
+    if (src.length === 0) return outputs;
     let column = 0;
     for (let i = 0; i < sizes.length; i++) {
       const out = elements(outputs[i]!);
       const w = sizes[i]! * inner;
-      for (let o = 0; o < outer; o++) out.set(src.subarray(o * width + column, o * width + column + w), o * w);
+      for (let o = 0; o < outer; o++) copyRun(src, o * width + column, out, o * w, w);
       column += w;
     }
     return outputs;

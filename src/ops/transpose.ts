@@ -6,13 +6,22 @@ import { collapse, elements, need, stridesOf, walk } from './shape.ts';
 
 /** The tensor with its axes in the order `perm`: output axis i is input axis perm[i]. A view where no element moves. */
 export function transpose(x: Tensor, perm: readonly number[], rt: Runtime): Tensor {
-  const dims = perm.map((p) => x.dims[p]!);
   const strides = stridesOf(x.dims);
-  const space = collapse(dims, [perm.map((p) => strides[p]!)]);
+  return strided(
+    x,
+    perm.map((p) => x.dims[p]!),
+    perm.map((p) => strides[p]!),
+    rt,
+  );
+}
+
+/** The elements of x read with a stride for every axis of the result; inside x. A view where that is x itself. */
+export function strided(x: Tensor, dims: readonly number[], strides: readonly number[], rt: Runtime): Tensor {
+  const space = collapse(dims, [strides]);
   const s = space.strides[0]!;
   const d = space.dims;
   const last = d.length - 1;
-  if (d.length === 1 && s[0] === 1) return rt.view(x, dims);
+  if (d.length === 1 && (s[0] === 1 || d[0] === 1) && d[0] === x.data.length) return rt.view(x, dims);
   const y = rt.empty(x.dtype, dims);
   if (y.data.length === 0) return y;
   if (x.dtype === 'float') {

@@ -84,6 +84,16 @@ export class Builder {
     );
   }
 
+  /** Consecutive parts of a value along its first axis. */
+  split(value: string, sizes: readonly number[]): string[] {
+    if (sizes.length === 1) return [value];
+    const names = sizes.map(() => this.#value());
+    const given = this.opset < 13 ? [value] : [value, this.int64s(sizes)];
+    const attributes: Record<string, Attribute> = this.opset < 13 ? { split: { type: 'ints', value: sizes } } : {};
+    this.#target().nodes.push(makeNode('Split', given, names, attributes));
+    return names;
+  }
+
   /** `value` as another element type. */
   cast(value: string, dataType: number, output?: string): string {
     return this.node('Cast', [value], { to: { type: 'int', value: dataType } }, output);

@@ -1,9 +1,11 @@
+import { UsageError } from '../errors.ts';
+import type { Slice } from '../grid/coded.ts';
 import { type Grid, codesFromRows, rowShape, toInt16, toInt8 } from '../grid/index.ts';
 import { blockOf, kernelShape } from '../grid/spec.ts';
 import type { Attribute } from '../onnx/model.ts';
 import { type DType, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import type { WeightFormat, WrittenSpec } from './format.ts';
+import type { QuantizedWeight, WeightFormat, WrittenSpec } from './format.ts';
 import { rowsBack } from './layout.ts';
 
 /**
@@ -21,7 +23,8 @@ export const qdq: WeightFormat = {
   },
   bytes: qdqBytes,
   write(wasm, b, weight) {
-    const { name, dims, rowAxis, grid } = weight;
+    const { name, dims, rowAxis } = weight;
+    const { grid, codes: rowCodes } = onlySlice(weight);
     const { rows, cols, block } = grid;
     const { before } = rowShape(dims, rowAxis);
     const blocked = block < cols;
@@ -38,7 +41,7 @@ export const qdq: WeightFormat = {
         : [rows];
     const inOrder = <T extends Uint8Array | Uint16Array | Float32Array>(x: T): T =>
       rowForm || !blocked ? x : codesFromRows(x, scaleDims, rowAxis);
-    const codes = rowForm ? weight.codes : codesFromRows(weight.codes, dims, rowAxis);
+    const codes = rowForm ? rowCodes : codesFromRows(rowCodes, dims, rowAxis);
     const tensors = [integers(wasm, codes, grid, stored), tensor('float', scaleDims, inOrder(grid.scales))];
     if (grid.zeros) tensors.push(integers(wasm, inOrder(grid.zeros), grid, scaleDims));
     const names = tensors.map((t, i) => b.initializer(`${name}${['.q', '.s', '.z'][i]}`, t));
@@ -55,14 +58,21 @@ export const qdq: WeightFormat = {
         b.node('Transpose', [b.reshape(value, outer)], { perm }, name);
       }
     }
-    return qdqBytes(rows, cols, {
-      bits: grid.bits,
-      granularity: block > cols ? 'tensor' : block === cols ? 'channel' : block,
-      symmetric: grid.symmetric,
-      scaleType: 'float',
-    });
+    const bytes = (count: number): number => Math.ceil((count * grid.bits) / 8);
+    const scales = grid.scales.length;
+    return { codes: bytes(rows * cols), scales: 4 * scales, zeros: grid.zeros ? bytes(scales) : 0, order: 0 };
   },
 };
+
+/** @throws UsageError for a weight whose rows have different widths */
+function onlySlice({ name, coded }: QuantizedWeight): Slice {
+  const [slice] = coded;
+  if (coded.length !== 1 || !slice || slice.rows !== undefined)
+    throw new UsageError(
+      `weight '${name}': format qdq has one width for all rows, found ${coded.length} slices; use format dense`,
+    );
+  return slice;
+}
 
 function qdqBytes(rows: number, cols: number, { bits, granularity, symmetric }: WrittenSpec): number {
   const { count } = kernelShape(rows, cols, blockOf(rows, cols, granularity));

@@ -1,16 +1,19 @@
 import type { Plan, PlanLayer } from '../allocate/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { findLayers, type Layer } from '../graph/index.ts';
-import { dequantize, fitGrid, fromRows, gramError, type GridSpec, toRows } from '../grid/index.ts';
+import { type Coded, decode, encode, gramError, type GridSpec } from '../grid/index.ts';
+import { weightOfRows, weightRows } from '../grid/weight.ts';
 import { withGraph, withIrVersion, writeModel } from '../onnx/index.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Builder, type Part } from './builder.ts';
-import type { WeightFormat } from './format.ts';
+import { type StoredBytes, totalBytes, type WeightFormat } from './format.ts';
 import { FORMATS } from './formats.ts';
 import { raiseOpset } from './opset.ts';
+import { placed, placeOf } from './place.ts';
 import { type LayerGram, type Rounding, ROUNDINGS } from './rounding.ts';
+import { blankCodes, checkCoded } from './slices.ts';
 
 export interface QuantizerOptions {
   /** How ranges are chosen; auto (the default): gram where a layer's Gram matrix is given, else mse. */
@@ -30,13 +33,18 @@ export interface QuantizedLayer {
   readonly weight: string;
   readonly opType: string;
   readonly params: number;
+  /** Width of all rows, or of the widest. */
   readonly bits: number;
-  /** The grid as fitted; undefined for a layer left in float. */
+  /** A width for every row, where they differ. */
+  readonly rowBits: readonly number[] | undefined;
+  /** The grid as fitted, that of the widest rows where they differ; undefined for a layer left in float. */
   readonly grid: (GridSpec & { readonly scales: number }) | undefined;
   readonly rounding: string;
   readonly format: string;
-  /** Codes, scales and zero points as written; the weight itself for a layer left in float. */
+  /** Codes, scales, zero points and the order of rows as written; the weight itself for a layer left in float. */
   readonly bytes: number;
+  /** The same by part; undefined for a layer left in float. */
+  readonly stored: StoredBytes | undefined;
   /** All that stands in the file for this weight: `bytes`, names, shapes and the nodes that decode it. */
   readonly fileBytes: number;
   readonly maxError: number;
@@ -63,9 +71,13 @@ interface Job {
   readonly layer: Layer;
   readonly initializer: Initializer;
   readonly format: WeightFormat;
-  readonly rounding: Rounding;
-  readonly spec: GridSpec;
+  /** A built-in one by its name. */
+  readonly rounding: string | Rounding;
+  /** What the layer's grid is to be like at a width. */
+  readonly specOf: (bits: number) => GridSpec;
   readonly gram: LayerGram | undefined;
+  /** Codes chosen elsewhere. */
+  readonly coded: Coded | undefined;
 }
 
 /** Applies a plan to a model: the weights it names are replaced by codes, scales and the nodes that decode them. */
@@ -91,10 +103,16 @@ export class PrecisionAwareQuantizer {
    * name as the value they make, decoded once however many nodes read it. A layer at 32 bits stays as it is. Where the format
    * needs a later opset, the model is raised to it if all its operators mean the same there.
    * @param grams E[x x'] by weight name
+   * @param coded codes by weight name that are to be written as they are: their widths must be the plan's
    * @throws UsageError for a plan that does not fit the model, UnsupportedError for a model the format cannot be written in, ModelError for damaged weights
    */
-  quantizeModel(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram> = new Map()): QuantizedModel {
-    const jobs = this.#jobs(model, plan, grams);
+  quantizeModel(
+    model: Model,
+    plan: Plan,
+    grams: ReadonlyMap<string, LayerGram> = new Map(),
+    coded: ReadonlyMap<string, Coded> = new Map(),
+  ): QuantizedModel {
+    const jobs = this.#jobs(model, plan, grams, coded);
     const active = jobs.filter((job) => job.plan.bits !== 32);
     const target = prepared(model, active);
     const builder = new Builder(target);
@@ -111,7 +129,22 @@ export class PrecisionAwareQuantizer {
     };
   }
 
-  #jobs(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram>): Job[] {
+  /** Bytes of the file that `quantizeModel` makes: they follow from the widths alone, so that no code has to be chosen. */
+  fileBytes(model: Model, plan: Plan): number {
+    const jobs = this.#jobs(model, plan, new Map(), new Map());
+    const active = jobs.filter((job) => job.plan.bits !== 32);
+    const target = prepared(model, active);
+    const builder = new Builder(target);
+    const parts = active.map(({ plan: p, layer, format, specOf }) => {
+      const { weight, dims, rowAxis, rows, cols } = layer;
+      const coded = blankCodes(rows, cols, p.rowBits ?? p.bits, specOf);
+      format.write(this.wasm, builder, { name: weight, dims, rowAxis, coded });
+      return builder.take();
+    });
+    return writeModel(assembled(target, [builder.common(), ...parts], active)).length;
+  }
+
+  #jobs(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram>, coded: ReadonlyMap<string, Coded>): Job[] {
     const layers = new Map(findLayers(model).layers.map((l) => [l.weight, l]));
     const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
     const seen = new Set<string>();
@@ -122,11 +155,17 @@ export class PrecisionAwareQuantizer {
         throw new UsageError(`plan, layer '${p.name}': the model has no quantizable weight '${p.weight}'`);
       if (seen.has(p.weight)) throw new UsageError(`plan, layer '${p.name}': weight '${p.weight}' is listed twice`);
       seen.add(p.weight);
-      return this.#job(p, layer, initializer, grams.get(p.weight));
+      return this.#job(p, layer, initializer, grams.get(p.weight), coded.get(p.weight));
     });
   }
 
-  #job(p: PlanLayer, layer: Layer, initializer: Initializer, gram: LayerGram | undefined): Job {
+  #job(
+    p: PlanLayer,
+    layer: Layer,
+    initializer: Initializer,
+    gram: LayerGram | undefined,
+    coded: Coded | undefined,
+  ): Job {
     const where = `plan, layer '${p.name}'`;
     const format = own(this.#formats, p.format);
     if (!format)
@@ -147,46 +186,83 @@ export class PrecisionAwareQuantizer {
       throw new UsageError(`${where}: granularity: expected 'tensor', 'channel' or a block size >= 1, found ${g}`);
     if (typeof p.symmetric !== 'boolean')
       throw new UsageError(`${where}: symmetric: expected true or false, found ${p.symmetric}`);
+    if (p.rowBits) checkRowBits(where, p, layer.rows, format);
     const { clip = 'auto', scaleType } = this.options;
-    const spec: GridSpec = {
-      bits: p.bits,
+    const specOf = (bits: number): GridSpec => ({
+      bits,
       granularity: g,
-      symmetric: p.symmetric,
+      symmetric: p.asymmetricBits ? !p.asymmetricBits.includes(bits) : p.symmetric,
       clip: clip === 'auto' || clip === 'gram' ? (gram ? 'gram' : 'mse') : clip,
       scaleType: scaleType && format.scaleTypes.includes(scaleType) ? scaleType : format.scaleTypes[0]!,
-    };
-    return { plan: p, layer, initializer, format, rounding, spec, gram };
+    });
+    const custom = this.options.roundings && Object.hasOwn(this.options.roundings, p.rounding);
+    return { plan: p, layer, initializer, format, rounding: custom ? rounding : p.rounding, specOf, gram, coded };
   }
 
   #quantize(job: Job, builder: Builder): { part: Part; result: QuantizedLayer } {
     const { wasm } = this;
-    const { plan, layer, initializer, format, rounding, spec, gram } = job;
-    const { dims, rowAxis, rows, cols } = layer;
-    const w = toRows(wasm, initializer.tensor().data as Float32Array, dims, rowAxis);
+    const { plan, layer, initializer, format, rounding, specOf, gram } = job;
+    const { rows, cols } = layer;
+    const w = weightRows(wasm, layer, initializer.tensor());
     const bad = w.findIndex((v) => !Number.isFinite(v));
     if (bad >= 0)
       throw new ModelError(`weight '${layer.weight}': expected finite numbers, found ${w[bad]}; exclude this layer`);
-    const grid = fitGrid(wasm, w, rows, cols, spec, gram?.gram, gram?.groups);
-    const codes = rounding(wasm, w, grid, gram);
-    const values = dequantize(wasm, codes, grid);
-    const bytes = format.write(wasm, builder, { name: layer.weight, dims, rowAxis, grid, codes });
-    const part = builder.take();
+    const coded = job.coded ?? encode(wasm, w, rows, cols, plan.rowBits ?? plan.bits, specOf, rounding, gram);
+    checkCoded(coded, rows, cols);
+    checkWidths(plan, coded);
+    const values = decode(wasm, coded);
+    const place = placeOf(layer);
+    const stored = format.write(wasm, builder, { name: layer.weight, ...place, coded });
+    const part = placed(builder, builder.take(), layer, place.dims);
     const result: QuantizedLayer = {
       ...described(plan, layer),
-      grid: { ...spec, scales: grid.scales.length },
-      bytes,
+      grid: { ...specOf(plan.bits), scales: coded.reduce((n, slice) => n + slice.grid.scales.length, 0) },
+      bytes: totalBytes(stored),
+      stored,
       fileBytes: encodedBytes(part),
       ...errors(wasm, w, values),
       gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
-      values: tensor('float', dims, fromRows(wasm, values, dims, rowAxis)),
+      values: weightOfRows(wasm, layer, values),
     };
     return { part, result };
   }
 }
 
+/** @throws UsageError for a width for every row that layer and format cannot have */
+function checkRowBits(
+  where: string,
+  { bits, rowBits, granularity }: PlanLayer,
+  rows: number,
+  format: WeightFormat,
+): void {
+  const fail = (expected: string, found: unknown): never => {
+    throw new UsageError(`${where}: rowBits: expected ${expected}, found ${found}`);
+  };
+  if (rowBits!.length !== rows) fail(`a width for each of the ${rows} rows`, rowBits!.length);
+  const bad = rowBits!.find((b) => b > 8 || !format.widths.includes(b));
+  if (bad !== undefined) fail(`widths of format ${format.name} up to 8`, bad);
+  if (rowBits!.reduce((a, b) => Math.max(a, b)) !== bits) fail(`${bits} bits, the layer's, as the widest`, rowBits);
+  if (rowBits!.every((b) => b === bits)) return;
+  if (!format.mixedBytes) fail(`one width: format ${format.name} has no other; use format dense`, 'several');
+  if (granularity === 'tensor') fail('one width where a tensor has one scale', 'several');
+}
+
+/** @throws UsageError where the codes have other widths than the plan */
+function checkWidths(plan: PlanLayer, coded: Coded): void {
+  for (const { rows, grid } of coded) {
+    const wanted = plan.rowBits ?? [];
+    const fits = rows
+      ? rows.every((r) => (wanted[r] ?? plan.bits) === grid.bits)
+      : wanted.every((b) => b === grid.bits);
+    if (!fits || (!plan.rowBits && grid.bits !== plan.bits))
+      throw new UsageError(`plan, layer '${plan.name}': expected codes of the plan's widths, found ${grid.bits} bits`);
+  }
+}
+
 function described(plan: PlanLayer, layer: Layer) {
-  const { bits, rounding, format } = plan;
-  return { name: plan.name, weight: layer.weight, opType: layer.opType, params: layer.params, bits, rounding, format };
+  const { bits, rowBits, rounding, format } = plan;
+  const { weight, opType, params } = layer;
+  return { name: plan.name, weight, opType, params, bits, rowBits, rounding, format };
 }
 
 function untouched({ plan, layer, initializer, gram }: Job): QuantizedLayer {
@@ -195,6 +271,7 @@ function untouched({ plan, layer, initializer, gram }: Job): QuantizedLayer {
     ...described(plan, layer),
     grid: undefined,
     bytes: values.data.byteLength,
+    stored: undefined,
     fileBytes: encodedBytes({ nodes: [], initializers: [initializer] }),
     maxError: 0,
     mse: 0,
@@ -235,8 +312,12 @@ function errors(wasm: Wasm, w: Float32Array, values: Float32Array) {
 /** The model at an opset every job can be written in. */
 function prepared(model: Model, jobs: readonly Job[]): Model {
   let target = model;
-  for (const { plan, format, spec } of jobs)
-    target = raiseOpset(target, format.opset(spec), `layer '${plan.name}' as ${format.name} at ${plan.bits} bits`);
+  for (const { plan, format, specOf } of jobs)
+    target = raiseOpset(
+      target,
+      format.opset(specOf(plan.bits)),
+      `layer '${plan.name}' as ${format.name} at ${plan.bits} bits`,
+    );
   return jobs.length ? withoutInitializerInputs(target) : target;
 }
 

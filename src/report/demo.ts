@@ -1,5 +1,5 @@
 /** The seed document's demonstration table, as measured. */
-import { section, sections, significant, styleOf, wrap } from './parts.ts';
+import { section, sections, significant, styleOf, widthsText, wrap } from './parts.ts';
 import type { ReportOptions, Style } from './style.ts';
 import { formatChange, formatCount, formatNumber, formatPercent, formatTable, printable } from './text.ts';
 
@@ -133,7 +133,7 @@ function layerTable(model: DemoModel): string {
         formatCount(l.params),
         formatNumber(l.sigmaMax, 4),
         l.lossCurvature === null ? undefined : formatNumber(l.lossCurvature, 3),
-        ...guided.map((r) => String(r.bits[i])),
+        ...guided.map((r) => widthsText([r.bits[i]!])),
       ]),
       ['scales: one a', '', '', '', ...guided.map((r) => r.granularity ?? '')],
     ],

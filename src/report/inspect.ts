@@ -25,9 +25,7 @@ export function inspectText(report: InspectReport, options: ReportOptions = {}):
         `${printable(report.name)}: ${formatBytes(report.bytes)}, ${formatCount(report.parameters)} parameters`,
       ),
       `IR version ${report.irVersion}; opset ${report.opsets.map((o) => `${o.domain === '' ? '' : `${printable(o.domain)} `}${o.version}`).join(', ')}${report.producer === '' ? '' : `; made by ${printable(report.producer)}`}`,
-      missing.length === 0
-        ? style.good('every operator is supported')
-        : style.bad(`not supported: ${missing.map((o) => printable(operatorName(o))).join(', ')}`),
+      verdict(report, missing, style),
     ].join('\n'),
     section(style, 'Inputs', values(report.inputs)),
     section(style, 'Outputs', values(report.outputs)),
@@ -39,6 +37,7 @@ export function inspectText(report: InspectReport, options: ReportOptions = {}):
         report.operators.map((o) => [operatorName(o), o.count, o.supported ? 'yes' : 'no']),
       ),
     ),
+    section(style, 'Cannot be run', problems(report)),
     section(
       style,
       `Weights that can be quantized: ${formatCount(quantizable)} in ${formatCount(report.weights.length)} layers`,
@@ -56,6 +55,29 @@ export function inspectText(report: InspectReport, options: ReportOptions = {}):
     ),
     section(style, 'Left in float', report.left.length === 0 ? '' : leftText(report.left)),
   );
+}
+
+function verdict(
+  report: InspectReport,
+  missing: InspectReport['operators'],
+  style: ReturnType<typeof styleOf>,
+): string {
+  if (missing.length > 0)
+    return style.bad(`not supported: ${missing.map((o) => printable(operatorName(o))).join(', ')}`);
+  if (report.problems.length === 0) return style.good('every operator is supported');
+  return style.bad('every operator is supported, but not all that these nodes ask of them');
+}
+
+/** One line a problem: what, where, why. */
+function problems({ problems: list }: InspectReport): string {
+  if (list.length === 0) return '';
+  const rows = list.map((p) => [
+    p.operator || p.kind,
+    p.name,
+    p.kind === 'operator' ? `no such operator, ${p.reason}` : p.reason,
+  ]);
+  const columns = ['what', 'node or value', 'why'].map((title) => ({ title, align: 'left' as const }));
+  return formatTable(columns, rows);
 }
 
 function operatorName({ domain, opType }: { readonly domain: string; readonly opType: string }): string {

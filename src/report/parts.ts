@@ -59,9 +59,11 @@ export function orDash(value: number | null, format: (value: number) => string):
   return value === null ? undefined : format(value);
 }
 
-/** Widths of few layers one by one; of many how often each occurs: 4 x12, 8 x2. */
+/** Widths of few layers one by one, means to a tenth; of many how often each occurs: 4 x12, 8 x2; of many means their range. */
 export function widthsText(bits: readonly number[], most = 12): string {
-  if (bits.length <= most) return bits.join(' ');
+  const text = (b: number) => (Number.isInteger(b) ? String(b) : b.toFixed(1));
+  if (bits.length <= most) return bits.map(text).join(' ');
+  if (!bits.every(Number.isInteger)) return `${text(Math.min(...bits))} to ${text(Math.max(...bits))}`;
   const counts = new Map<number, number>();
   for (const b of bits) counts.set(b, (counts.get(b) ?? 0) + 1);
   return [...counts]

@@ -14,7 +14,16 @@ import {
   widthsText,
 } from './parts.ts';
 import type { ReportOptions, Style } from './style.ts';
-import { formatBits, formatBytes, formatCount, formatNumber, formatRatio, formatTable, printable } from './text.ts';
+import {
+  formatBits,
+  formatBytes,
+  formatCount,
+  formatNumber,
+  formatPercent,
+  formatRatio,
+  formatTable,
+  printable,
+} from './text.ts';
 import type { AllocationResult, QuantizeReport } from './types.ts';
 
 /** The report as text, without a final line break. */
@@ -24,6 +33,8 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
     headline(report, style),
     section(style, 'Layers', layers(report, options.all ?? false)),
     section(style, 'Allocations compared', allocations(report)),
+    section(style, 'How metrics ranked these allocations', ranks(report)),
+    section(style, 'Bytes of the file', parts(report)),
     report.evaluation
       ? section(
           style,
@@ -37,13 +48,8 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
 }
 
 function headline(report: QuantizeReport, style: Style): string {
-  const { model, output, budget, unit } = report;
-  const asked =
-    budget.averageBits !== null
-      ? `budget ${formatBits(budget.averageBits)}`
-      : budget.bytes !== null
-        ? `budget ${formatBytes(budget.bytes)}`
-        : 'given plan';
+  const { model, output, unit } = report;
+  const asked = budgetText(report.budget);
   const lines = [
     style.bold(
       `${printable(model.name)}: ${formatBytes(model.bytes)} -> ${formatBytes(output.bytes)}, ${formatRatio(output.ratio)} smaller`,
@@ -51,14 +57,57 @@ function headline(report: QuantizeReport, style: Style): string {
     `${averageText(report.averageBits)} on average, scales counted (${asked}); ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers; format ${printable(output.format)}, opset ${output.opset}`,
     `widths ${widthSet(report.widths)}; metric ${printable(report.metric)}; strategy ${printable(report.strategy)}; objective ${printable(report.objective)}`,
   ];
+  if (report.cannotRun !== undefined)
+    lines.push(
+      style.bad(`the model cannot be run here: ${printable(report.cannotRun)}`),
+      'not measured: activations, damage, accuracy, the error of the outputs; the widths follow the weights alone',
+    );
   const chosen = report.allocations[0];
   const uniform = report.allocations.find((a) => a.name === 'uniform');
   const damage = damageIn(unit);
   if (report.calibration && chosen && chosen.damage !== null) {
     const own = `damage on ${formatCount(report.calibration.samples)} calibration samples: ${damage.format(chosen.damage)} (${damage.title})`;
     lines.push(style.bold(own + against(chosen, uniform, damage.format)));
+    const { predicted, heldOut } = report.damage;
+    const beside = [
+      predicted === null ? undefined : `predicted as a sum: ${damage.format(predicted)}`,
+      heldOut === null ? undefined : `on held-out data: ${damage.format(heldOut)}`,
+    ].filter((part) => part !== undefined);
+    if (beside.length > 0) lines.push(beside.join('; '));
   } else lines.push('no calibration data: the widths follow the weights alone, no damage was measured');
+  if (report.rowsRefused !== null) lines.push(`no width for every row: ${printable(report.rowsRefused)}`);
   return lines.join('\n');
+}
+
+function budgetText({ averageBits, bytes, maxDrop, maxError }: QuantizeReport['budget']): string {
+  if (averageBits !== null) return `budget ${formatBits(averageBits)}`;
+  if (bytes !== null) return `budget ${formatBytes(bytes)}`;
+  if (maxDrop !== null) return `drop in ${maxDrop.measure} of at most ${maxDrop.value}`;
+  return maxError !== null ? `proved error of at most ${maxError}` : 'given plan';
+}
+
+function parts({ output }: QuantizeReport): string {
+  const named: readonly (readonly [string, number])[] = [
+    ['codes', output.parts.codes],
+    ['scales', output.parts.scales],
+    ['zero points', output.parts.zeros],
+    ['order of rows', output.parts.order],
+    ['layers in float', output.parts.floats],
+    ['all else', output.parts.rest],
+  ];
+  const shown = named.filter(([, bytes]) => bytes > 0);
+  return formatTable(
+    [{ title: 'part', align: 'left' }, 'bytes', 'share'],
+    shown.map(([name, bytes]) => [name, formatCount(bytes), formatPercent(bytes / output.bytes)]),
+  );
+}
+
+function ranks({ ranks: found }: QuantizeReport): string {
+  if (found.length === 0) return '';
+  return formatTable(
+    [{ title: 'metric', align: 'left' }, 'allocations', 'rank correlation'],
+    found.map(({ metric, plans, correlation }) => [metric, plans, correlation.toFixed(2)]),
+  );
 }
 
 function against(
@@ -91,7 +140,7 @@ function layers(report: QuantizeReport, all: boolean): string {
       l.name,
       l.opType,
       formatCount(l.params),
-      l.bits === 32 ? 'float' : String(l.bits),
+      widthText(l),
       formatCount(l.bytes),
       formatNumber(l.spectralCurvature, 3),
       orDash(l.lossCurvature, (v) => formatNumber(v, 3)),
@@ -100,6 +149,14 @@ function layers(report: QuantizeReport, all: boolean): string {
     ]),
   );
   return table + note;
+}
+
+/** A layer's width; of rows that differ the narrowest, the widest and the mean. */
+function widthText({ bits, rows }: QuantizeReport['layers'][number]): string {
+  if (!rows) return bits === 32 ? 'float' : String(bits);
+  const count = rows.reduce((n, r) => n + r.rows, 0);
+  const mean = rows.reduce((n, r) => n + r.rows * r.bits, 0) / count;
+  return `${rows[0]!.bits}-${bits}: ${mean.toFixed(1)}`;
 }
 
 function allocations(report: QuantizeReport): string {

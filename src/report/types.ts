@@ -18,8 +18,11 @@ export interface LayerReport {
   readonly weight: string;
   readonly opType: string;
   readonly params: number;
+  /** Width of all rows, or of the widest. */
   readonly bits: number;
-  /** Codes, scales and zero points as written. */
+  /** How many rows have each width, where they differ; else null. */
+  readonly rows: readonly { readonly bits: number; readonly rows: number }[] | null;
+  /** Codes, scales, zero points and the order of rows as written. */
   readonly bytes: number;
   readonly granularity: Granularity;
   readonly symmetric: boolean;
@@ -43,8 +46,10 @@ export interface AllocationResult {
   readonly name: string;
   readonly averageBits: number;
   readonly bytes: number;
-  /** Widths in the order of the layers. */
+  /** Widths in the order of the layers; of a layer whose rows differ their mean. */
   readonly bits: readonly number[];
+  /** Whether rows of a layer have widths of their own. */
+  readonly rows: boolean;
   /** Damage on the calibration data with all layers quantized together; null where it was not measured. */
   readonly damage: number | null;
   /** The objective on the cost table. */
@@ -83,8 +88,19 @@ export interface QuantizeReport {
     readonly quantizable: number;
     readonly layers: number;
   };
-  readonly output: { readonly bytes: number; readonly ratio: number; readonly format: string; readonly opset: number };
-  readonly budget: { readonly averageBits: number | null; readonly bytes: number | null };
+  readonly output: {
+    readonly bytes: number;
+    readonly ratio: number;
+    readonly format: string;
+    readonly opset: number;
+    readonly parts: FileParts;
+  };
+  readonly budget: {
+    readonly averageBits: number | null;
+    readonly bytes: number | null;
+    readonly maxDrop: { readonly measure: string; readonly value: number } | null;
+    readonly maxError: number | null;
+  };
   readonly averageBits: number;
   readonly widths: readonly number[];
   readonly metric: string;
@@ -95,12 +111,37 @@ export interface QuantizeReport {
   readonly calibration: { readonly samples: number; readonly measured: number } | null;
   readonly layers: readonly LayerReport[];
   readonly left: readonly { readonly weight: string; readonly reason: string }[];
+  /** Why the model cannot be run, so that nothing could be measured by running it; absent where it can. */
+  readonly cannotRun?: string;
   /** The allocations measured together, the chosen one first; `uniform` is always among them where there is data. */
   readonly allocations: readonly AllocationResult[];
   readonly chosen: string;
+  /** Why no plan had a width for every row; null where they were tried, or not asked for. */
+  readonly rowsRefused: string | null;
+  /** The chosen plan's damage: the sum on the table, with all layers quantized on the calibration data, and of the file on held-out data. */
+  readonly damage: {
+    readonly predicted: number | null;
+    readonly together: number | null;
+    readonly heldOut: number | null;
+  };
+  /** Spearman's rank correlation of a metric's prediction and the damage measured together, over the plans that were measured. */
+  readonly ranks: readonly { readonly metric: string; readonly plans: number; readonly correlation: number }[];
   readonly evaluation: EvaluationReport | null;
   readonly guarantees: readonly Guarantee[];
   readonly seconds: number;
+}
+
+/** Bytes of the written file by what they are; they sum to the file. */
+export interface FileParts {
+  readonly codes: number;
+  readonly scales: number;
+  readonly zeros: number;
+  /** Where the rows of different widths are to be found. */
+  readonly order: number;
+  /** Layers left in float. */
+  readonly floats: number;
+  /** Everything else: other tensors, nodes, names. */
+  readonly rest: number;
 }
 
 export interface LayerAnalysis {
@@ -198,6 +239,13 @@ export interface InspectReport {
     readonly params: number;
   }[];
   readonly left: QuantizeReport['left'];
+  /** Everything in the model that cannot be run, with the names of nodes: operators, their versions, attributes, types. */
+  readonly problems: readonly {
+    readonly kind: 'version' | 'operator' | 'node' | 'input' | 'initializer';
+    readonly operator: string;
+    readonly name: string;
+    readonly reason: string;
+  }[];
   readonly parameters: number;
 }
 

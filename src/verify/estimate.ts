@@ -1,6 +1,6 @@
 import type { Plan } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
-import type { Candidates } from '../curvature/candidates.ts';
+import type { Candidates, Width } from '../curvature/candidates.ts';
 import { curvatureOf, type OperatorCurvature } from '../curvature/operators.ts';
 import { layerSpectrum } from '../curvature/spectra.ts';
 import type { Layer } from '../graph/layers.ts';
@@ -63,7 +63,7 @@ export function estimateError(
   candidates: Candidates,
   plan: Pick<Plan, 'layers'>,
 ): ErrorEstimate {
-  const bits = new Map(plan.layers.map((l) => [l.weight, l.bits]));
+  const bits = new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits]));
   const norms = new Norms(wasm, model, layers, candidates, bits);
   const nodes = orderedNodes(model.graph);
   const wrong = wrongValues(nodes, norms);
@@ -130,7 +130,7 @@ class Norms {
     model: Model,
     layers: readonly Layer[],
     private readonly candidates: Candidates,
-    private readonly bits: ReadonlyMap<string, number>,
+    private readonly bits: ReadonlyMap<string, Width>,
   ) {
     for (const layer of layers) for (const node of layer.nodes) this.layerOf.set(node, layer);
     this.initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
@@ -171,7 +171,7 @@ class Norms {
   }
 
   private of(layer: Layer, node: Node, rows: Float32Array): number {
-    return layerSpectrum(this.wasm, { ...layer, opType: node.opType }, rows).sigmaMax;
+    return layerSpectrum(this.wasm, { ...layer, opType: node.opType }, () => rows).sigmaMax;
   }
 
   /** Of a weight that is not quantized: a transposed matrix has the same norm, and so has a convolution's adjoint. */
@@ -190,7 +190,7 @@ class Norms {
         groups: group?.type === 'int' ? group.value : 1,
         nodes: [node],
       },
-      data,
+      () => data,
     ).sigmaMax;
   }
 

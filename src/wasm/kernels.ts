@@ -1,3 +1,6 @@
+import type { CodeKernels } from './kernels-codes.ts';
+import type { GradientKernels } from './kernels-gradient.ts';
+
 /** Byte address in wasm memory. Elements need no alignment beyond what the host's own views ask for. */
 export type Ptr = number;
 
@@ -20,7 +23,7 @@ export type ReduceRows = (x: Ptr, rows: number, cols: number, y: Ptr) => void;
  * i32. A kernel reads and writes exactly the elements its shapes name, keeps no state, allocates nothing and sums in an
  * order that depends on the shapes only. Sizes of 0 are legal. Nothing is checked: callers pass what the comments ask for.
  */
-export interface Kernels {
+export interface Kernels extends CodeKernels, GradientKernels {
   /** First address above the module's static data. */
   heap_base(): Ptr;
 
@@ -73,6 +76,48 @@ export interface Kernels {
     ow: number,
     out: Ptr,
     ldo: number,
+  ): void;
+  /** The adjoint of im2col: adds columns, whose rows are ldc floats apart, into x [c, h, w]. Arguments as there. */
+  col2im(
+    columns: Ptr,
+    ldc: number,
+    c: number,
+    h: number,
+    w: number,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+    x: Ptr,
+  ): void;
+  /**
+   * y[p * multiplier + q, oy, ox] = sum over (ky, kx) of weights[p * multiplier + q, ky, kx] x[p, oy*sh - pt + ky*dh, ox*sw - pl + kx*dw],
+   * x being 0 outside the image: x is [planes, h, w], y [planes * multiplier, oh, ow].
+   */
+  depthwise2d(
+    x: Ptr,
+    planes: number,
+    multiplier: number,
+    h: number,
+    w: number,
+    weights: Ptr,
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    pt: number,
+    pl: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+    y: Ptr,
   ): void;
   /** Maximum over each window of x [planes, h, w] into y [planes, oh, ow]; what lies outside does not count; -Infinity for a window wholly outside; NaN wins. */
   maxpool2d(
@@ -171,6 +216,18 @@ export interface Kernels {
   clip(x: Ptr, y: Ptr, n: number, lo: number, hi: number): void;
   /** x where x >= 0, alpha x elsewhere; y may be x. */
   leaky_relu(x: Ptr, y: Ptr, n: number, alpha: number): void;
+  /** Within 3 ulp of the result or 2^-24 for |x| <= 2^20; beyond, its argument is not reduced well enough. */
+  sin: Unary;
+  /** As sin. */
+  cos: Unary;
+  /** log(1 + exp(x)) within 8 ulp. */
+  softplus: Unary;
+  /** x tanh(log(1 + exp(x))) within 8 ulp. */
+  mish: Unary;
+  /** x where x > 0, alpha (exp(beta x) - 1) elsewhere, within 12 ulp for alpha, beta >= 0; y may be x. */
+  elu(x: Ptr, y: Ptr, n: number, alpha: number, beta: number): void;
+  /** x / (1 + exp(-alpha x)); y may be x. */
+  swish(x: Ptr, y: Ptr, n: number, alpha: number): void;
 
   // Normalisations; y may be x.
 
@@ -243,6 +300,23 @@ export interface Kernels {
     y: Ptr,
   ): void;
 
+  // Interpolation along one axis: x is [outer, n, inner], y [outer, size, inner]; index: i32 in 0..n-1. y does not overlap x.
+
+  /** y[o, i, j] = sum over t of weight[i, t] x[o, index[i, t], j]: index and weight are [size, taps], taps >= 1; terms added in order. */
+  resample(
+    x: Ptr,
+    outer: number,
+    n: number,
+    inner: number,
+    index: Ptr,
+    weight: Ptr,
+    taps: number,
+    size: number,
+    y: Ptr,
+  ): void;
+  /** y[o, i, j] = x[o, index[i], j], 32-bit elements: index is [size]. */
+  resample_nearest(x: Ptr, outer: number, n: number, inner: number, index: Ptr, size: number, y: Ptr): void;
+
   // Singular values, f64, column-major
 
   /**
@@ -261,86 +335,6 @@ export interface Kernels {
   qr_apply(a: Ptr, m: number, n: number, tau: Ptr, b: Ptr, cols: number): void;
   /** y [m] = A x [n], or y [n] = A' x [m] with trans 1; a row-major [m, n]; all f64. */
   gemv_f64(trans: number, m: number, n: number, a: Ptr, x: Ptr, y: Ptr): void;
-
-  // Quantization. w and y are [rows, cols] floats; codes u8 (u16 for 16 bits); a scale (f32) and a zero point (as wide as codes) for every `block`
-  // consecutive weights of a row, ceil(cols / block) a row. One scale for everything: rows 1. zeros is not read when symmetric (zero 2^(bits-1)).
-
-  /** code = clamp(roundeven(w / scale) + zero, 0, 2^bits - 1); the zero point where scale is 0 or w is NaN. */
-  quantize_rows(
-    w: Ptr,
-    rows: number,
-    cols: number,
-    block: number,
-    scales: Ptr,
-    zeros: Ptr,
-    bits: number,
-    symmetric: number,
-    codes: Ptr,
-  ): void;
-  /** y = (code - zero) * scale; zeros 0 means symmetric. */
-  dequantize_rows(
-    codes: Ptr,
-    rows: number,
-    cols: number,
-    block: number,
-    scales: Ptr,
-    zeros: Ptr,
-    bits: number,
-    y: Ptr,
-  ): void;
-  /** dequantize_rows of quantize_rows, without the codes. y may be w. */
-  fake_quantize_rows(
-    w: Ptr,
-    rows: number,
-    cols: number,
-    block: number,
-    scales: Ptr,
-    zeros: Ptr,
-    bits: number,
-    symmetric: number,
-    y: Ptr,
-  ): void;
-  /** out: f64 sum of (x - (code - zero) scale)^2 with code = clamp(roundeven(x / scale) + zero, qmin, qmax), each difference in f32. */
-  quantize_error(x: Ptr, n: number, scale: number, zero: number, qmin: number, qmax: number, out: Ptr): void;
-  /**
-   * Scales and, where asymmetric, zero points for w, all finite. search 0: the range of each block (symmetric: scale max|w| / (2^(bits-1) - 1));
-   * 1: the range of least error, columns' squared errors weighted by h [cols] >= 0, or 0. half 1: scales are halves. A block of zeros has scale 1.
-   */
-  fit_rows(
-    w: Ptr,
-    rows: number,
-    cols: number,
-    block: number,
-    bits: number,
-    symmetric: number,
-    search: number,
-    half: number,
-    h: Ptr,
-    scales: Ptr,
-    zeros: Ptr,
-  ): void;
-
-  // Packing. codes: u8 [n]; packed lengths are rounded up to whole bytes, spare bits 0.
-
-  /** Bits [shift, shift + p) of each code, p of 1, 2, 4, 8, 8/p codes a byte, the first in the low bits: ceil(n p / 8) bytes. */
-  pack_plane(codes: Ptr, n: number, shift: number, p: number, out: Ptr): void;
-  /** ORs the planes' bits back into codes, which the caller has zeroed. */
-  unpack_plane(packed: Ptr, n: number, shift: number, p: number, codes: Ptr): void;
-  /** A little-endian bit stream, code i in bits [i bits, (i + 1) bits): ceil(n bits / 8) bytes; bits 1..8. */
-  pack_dense(codes: Ptr, n: number, bits: number, out: Ptr): void;
-  unpack_dense(packed: Ptr, n: number, bits: number, codes: Ptr): void;
-  /** Codes 0..15 as two's complement nibbles of code - 8, the first in the low half: ceil(n / 2) bytes, the last nibble 0 when n is odd. */
-  pack_int4(codes: Ptr, n: number, out: Ptr): void;
-  unpack_int4(packed: Ptr, n: number, codes: Ptr): void;
-  /** out: i8 [n], code - 2^(bits-1). */
-  codes_to_int8(codes: Ptr, n: number, bits: number, out: Ptr): void;
-  /** codes: u16 [n]; out: i16 [n], code - 2^(bits-1). */
-  codes_to_int16(codes: Ptr, n: number, bits: number, out: Ptr): void;
-
-  // Half precision (IEEE 754 binary16, as u16)
-
-  /** Rounds to nearest even; overflow to infinity; NaN stays NaN. */
-  f32_to_f16(x: Ptr, n: number, out: Ptr): void;
-  /** Exact. */
-  f16_to_f32(x: Ptr, n: number, out: Ptr): void;
+  /** As gemv_f64, a in f32, x and y in f64. */
+  gemv_f32(trans: number, m: number, n: number, a: Ptr, x: Ptr, y: Ptr): void;
 }

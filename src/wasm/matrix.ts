@@ -1,10 +1,11 @@
 /**
  * Checks a row-major [m, n] matrix; `what` names the function in the message.
- * @throws TypeError when a is not a Float64Array
+ * @throws TypeError when a is neither a Float64Array nor a Float32Array
  * @throws RangeError for a shape that does not fit a, and for NaN or infinity in it
  */
-export function checkMatrix(what: string, a: Float64Array, m: number, n: number): void {
-  if (!(a instanceof Float64Array)) throw new TypeError(`${what}: expected a Float64Array, found ${typeof a}`);
+export function checkMatrix(what: string, a: Float64Array | Float32Array, m: number, n: number): void {
+  if (!(a instanceof Float64Array || a instanceof Float32Array))
+    throw new TypeError(`${what}: expected a Float64Array, found ${typeof a}`);
   for (const [name, value] of [
     ['m', m],
     ['n', n],
@@ -24,7 +25,7 @@ export function checkMatrix(what: string, a: Float64Array, m: number, n: number)
 }
 
 /** Largest absolute value; 0 when empty. */
-export function maxAbs(a: Float64Array): number {
+export function maxAbs(a: Float64Array | Float32Array): number {
   let most = 0;
   for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]!));
   return most;

@@ -4,43 +4,53 @@ import type { Wasm } from './wasm.ts';
 
 /** Up to this many columns the whole decomposition is as quick. */
 const SMALL = 32;
-/** Lanczos steps after which the whole decomposition is made instead. */
+/** Lanczos steps after which the whole decomposition is made instead, or, of a large matrix, a looser residual will do. */
 const MOST_STEPS = 160;
+/** A matrix is large where the smaller of its sizes is more than this. */
+const LARGE = 1024;
 /** Residual of the Ritz pair, relative to the Ritz value, at which to stop. */
 const TOLERANCE = 1e-11;
+/** The same for large matrices after MOST_STEPS: the value itself is then good to about 1e-8. */
+const LOOSE = 1e-4;
 
 /**
- * Largest singular value of a, row-major [m, n], to about 1e-11 relative (the error of a Ritz value is quadratic in its residual, so in
+ * Largest singular value of a, row-major [m, n], floats or doubles, to about 1e-11 relative (the error of a Ritz value is quadratic in its residual, so in
  * practice nearer rounding): Lanczos on a'a (or aa', the smaller) with full reorthogonalisation (Paige 1972; Golub and Van Loan,
  * Matrix Computations, 10.1), from a fixed start; one-sided Jacobi where that is small or slow to converge.
  *
  * @throws TypeError, RangeError, UnsupportedError as `svd`
  */
-export function sigmaMax(wasm: Wasm, a: Float64Array, m: number, n: number): number {
+export function sigmaMax(wasm: Wasm, a: Float64Array | Float32Array, m: number, n: number): number {
   checkMatrix('sigmaMax', a, m, n);
   const largest = maxAbs(a);
   if (largest === 0) return 0;
-  if (Math.min(m, n) <= SMALL) return svd(wasm, a, m, n).sigma[0]!;
-  const scale = scaleFor(largest);
+  const whole = () => svd(wasm, Float64Array.from(a), m, n).sigma[0]!;
+  if (Math.min(m, n) <= SMALL) return whole();
+  // Squares of floats, and sums of them, are far from the ends of the doubles.
+  const scale = a instanceof Float64Array ? scaleFor(largest) : 1;
   const squared = lanczos(wasm, a, m, n, scale);
-  return squared === undefined ? svd(wasm, a, m, n).sigma[0]! : Math.sqrt(squared) / scale;
+  return squared === undefined ? whole() : Math.sqrt(squared) / scale;
 }
 
 /** Largest eigenvalue of the Gram matrix of scale * a; undefined where it did not converge. */
-function lanczos(wasm: Wasm, a: Float64Array, m: number, n: number, scale: number): number | undefined {
+function lanczos(wasm: Wasm, a: Float64Array | Float32Array, m: number, n: number, scale: number): number | undefined {
   const { k, arena } = wasm;
   const size = Math.min(m, n);
   return arena.scope((alloc) => {
-    const matrix = alloc(8 * m * n);
+    const wide = a instanceof Float64Array;
+    const gemv = wide ? k.gemv_f64 : k.gemv_f32;
+    const matrix = alloc(a.byteLength);
     const inner = alloc(8 * size);
     const outer = alloc(8 * Math.max(m, n));
     const product = alloc(8 * size);
-    const scaled = arena.f64(matrix, m * n);
-    for (let i = 0; i < a.length; i++) scaled[i] = a[i]! * scale;
+    if (wide) {
+      const scaled = arena.f64(matrix, m * n);
+      for (let i = 0; i < a.length; i++) scaled[i] = a[i]! * scale;
+    } else arena.put(matrix, a);
     const gram = (v: Float64Array): Float64Array => {
       arena.put(inner, v);
-      k.gemv_f64(m < n ? 1 : 0, m, n, matrix, inner, outer);
-      k.gemv_f64(m < n ? 0 : 1, m, n, matrix, outer, product);
+      gemv(m < n ? 1 : 0, m, n, matrix, inner, outer);
+      gemv(m < n ? 0 : 1, m, n, matrix, outer, product);
       return arena.f64(product, size).slice();
     };
 
@@ -48,7 +58,8 @@ function lanczos(wasm: Wasm, a: Float64Array, m: number, n: number, scale: numbe
     const diagonal: number[] = [];
     const offDiagonal: number[] = [];
     let v = start(size);
-    for (let step = 1; step <= Math.min(size, MOST_STEPS); step++) {
+    const most = Math.min(size, size > LARGE ? 2 * MOST_STEPS : MOST_STEPS);
+    for (let step = 1; step <= most; step++) {
       basis.push(v);
       const w = gram(v);
       diagonal.push(dot(v, w));
@@ -57,7 +68,8 @@ function lanczos(wasm: Wasm, a: Float64Array, m: number, n: number, scale: numbe
       const last = step === size || next < 1e-14 * Math.max(...diagonal);
       if (last || step % 4 === 0) {
         const ritz = largestEigenvalue(diagonal, offDiagonal);
-        if (last || next * lastComponent(diagonal, offDiagonal, ritz) <= TOLERANCE * ritz) return ritz;
+        const residual = next * lastComponent(diagonal, offDiagonal, ritz);
+        if (last || residual <= (step > MOST_STEPS ? LOOSE : TOLERANCE) * ritz) return ritz;
       }
       offDiagonal.push(next);
       v = w.map((x) => x / next);

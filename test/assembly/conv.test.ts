@@ -74,6 +74,97 @@ test('im2col', () => {
   }
 });
 
+test('col2im', () => {
+  for (const g of windows()) {
+    const c = 2;
+    const bench = new Bench(wasm);
+    const cells = g.oh * g.ow;
+    const ldc = cells + 3;
+    const rows = c * g.kh * g.kw;
+    const columns = normals(rows * ldc, random(g.h * 7 + g.w));
+    const out = bench.f32(c * g.h * g.w);
+    const before = normals(c * g.h * g.w, random(5));
+    wasm.arena.f32(out.ptr, before.length).set(before);
+    wasm.k.col2im(
+      bench.put(columns),
+      ldc,
+      c,
+      g.h,
+      g.w,
+      g.kh,
+      g.kw,
+      g.sh,
+      g.sw,
+      g.pt,
+      g.pl,
+      g.dh,
+      g.dw,
+      g.oh,
+      g.ow,
+      out.ptr,
+    );
+    const expected = Float64Array.from(before);
+    for (let ic = 0, r = 0; ic < c; ic++)
+      for (let ky = 0; ky < g.kh; ky++)
+        for (let kx = 0; kx < g.kw; kx++, r++)
+          for (let oy = 0; oy < g.oh; oy++)
+            for (let ox = 0; ox < g.ow; ox++) {
+              const iy = oy * g.sh - g.pt + ky * g.dh;
+              const ix = ox * g.sw - g.pl + kx * g.dw;
+              if (iy < 0 || iy >= g.h || ix < 0 || ix >= g.w) continue;
+              expected[(ic * g.h + iy) * g.w + ix]! += columns[r * ldc + oy * g.ow + ox]!;
+            }
+    close(out.read(), [...expected], { absolute: 1e-5 }, `col2im ${JSON.stringify(g)}`);
+    bench.dispose();
+  }
+});
+
+test('depthwise2d', () => {
+  for (const g of [
+    ...windows(),
+    { h: 20, w: 41, kh: 3, kw: 3, sh: 1, sw: 1, pt: 1, pl: 1, dh: 1, dw: 1, oh: 20, ow: 41 },
+  ]) {
+    const planes = 2;
+    const multiplier = 1 + (g.h % 2);
+    const bench = new Bench(wasm);
+    const x = normals(planes * g.h * g.w, random(g.h * 13 + g.w));
+    const weights = normals(planes * multiplier * g.kh * g.kw, random(g.kh + g.kw));
+    const out = bench.f32(planes * multiplier * g.oh * g.ow);
+    wasm.k.depthwise2d(
+      bench.put(x),
+      planes,
+      multiplier,
+      g.h,
+      g.w,
+      bench.put(weights),
+      g.kh,
+      g.kw,
+      g.sh,
+      g.sw,
+      g.pt,
+      g.pl,
+      g.dh,
+      g.dw,
+      g.oh,
+      g.ow,
+      out.ptr,
+    );
+    const expected: number[] = [];
+    for (let p = 0; p < planes * multiplier; p++)
+      for (let oy = 0; oy < g.oh; oy++)
+        for (let ox = 0; ox < g.ow; ox++) {
+          let total = 0;
+          for (let ky = 0; ky < g.kh; ky++)
+            for (let kx = 0; kx < g.kw; kx++)
+              total +=
+                (tap(x, Math.floor(p / multiplier), g, oy, ox, ky, kx) ?? 0) * weights[(p * g.kh + ky) * g.kw + kx]!;
+          expected.push(total);
+        }
+    close(out.read(), expected, { absolute: 1e-5 }, `depthwise2d ${JSON.stringify(g)}`);
+    bench.dispose();
+  }
+});
+
 test('maxpool2d and avgpool2d', () => {
   for (const g of windows()) {
     const planes = 2;

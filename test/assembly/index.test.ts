@@ -7,8 +7,10 @@ import { ROOT } from '../helpers.ts';
 const module = new WebAssembly.Module(readFileSync(join(ROOT, 'build', 'kernels.wasm')));
 
 test('the module exports exactly what the interface Kernels declares', () => {
-  const source = readFileSync(join(ROOT, 'src', 'wasm', 'kernels.ts'), 'utf8');
-  const body = source.slice(source.indexOf('export interface Kernels {'));
+  const body = ['kernels.ts', 'kernels-codes.ts', 'kernels-gradient.ts']
+    .map((file) => readFileSync(join(ROOT, 'src', 'wasm', file), 'utf8'))
+    .map((source) => source.slice(source.search(/export interface \w*Kernels /)))
+    .join('\n');
   const declared = Array.from(body.matchAll(/^ {2}([a-z_0-9]+)(?:\(|: [A-Z])/gm), (match) => match[1]!);
   assert.ok(declared.length > 80, `${declared.length} names found`);
   assert.equal(

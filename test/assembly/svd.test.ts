@@ -122,4 +122,22 @@ test('gemv_f64', () => {
   }
 });
 
+test('gemv_f32', () => {
+  for (const [m, n] of [[0, 3], [3, 0], ...SHAPES]) {
+    const bench = new Bench(wasm, 8);
+    const a = Float32Array.from(columns(m!, n!, m! + n!));
+    const x = columns(n!, 1, 1);
+    const z = columns(m!, 1, 2);
+    const y = bench.f64(m!);
+    const w = bench.f64(n!);
+    const pa = bench.put(a);
+    k.gemv_f32(0, m!, n!, pa, bench.put(x), y.ptr);
+    k.gemv_f32(1, m!, n!, pa, bench.put(z), w.ptr);
+    const wide = Float64Array.from(a);
+    close(y.read(), product(x, wide, 1, n!, m!), { absolute: 1e-13 }, `A x, ${m} x ${n}`);
+    close(w.read(), product(wide, z, n!, m!, 1), { absolute: 1e-13 }, `A' x, ${m} x ${n}`);
+    bench.dispose();
+  }
+});
+
 test.run();

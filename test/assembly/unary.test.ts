@@ -49,15 +49,28 @@ const CASES: Record<string, Case> = {
   tanh: { kernel: k.tanh, twin: Math.tanh, relative: 8 * EPS, absolute: TINY },
   sigmoid: { kernel: k.sigmoid, twin: (x) => 1 / (1 + Math.exp(-x)), relative: 8 * EPS, absolute: 2 ** -126 },
   gelu: { kernel: k.gelu, twin: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)), relative: 1e-6, absolute: 1e-6 },
+  sin: { kernel: k.sin, twin: Math.sin, relative: 4 * EPS, absolute: EPS },
+  cos: { kernel: k.cos, twin: Math.cos, relative: 4 * EPS, absolute: EPS },
+  softplus: {
+    kernel: k.softplus,
+    twin: (x) => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))),
+    relative: 8 * EPS,
+    absolute: TINY,
+  },
+  mish: { kernel: k.mish, twin: mish, relative: 8 * EPS, absolute: 2 ** -126 },
 };
+
+function mish(x: number): number {
+  return x * Math.tanh(Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x))));
+}
 
 /** Overflow of the exact value beyond f32 is infinite in f32. */
 function toF32(x: number): number {
   return Number.isFinite(f(x)) ? x : f(x);
 }
 
-/** A sweep of f32 values of every magnitude and both signs, denser around 1. */
-function sweep(): Float32Array {
+/** A sweep of f32 values of every magnitude up to `limit` and both signs, denser around 1. */
+function sweep(limit = Number.POSITIVE_INFINITY): Float32Array {
   const next = random(1);
   const values: number[] = [
     0,
@@ -84,13 +97,13 @@ function sweep(): Float32Array {
     for (let i = 0; i < 8; i++) values.push((next() < 0.5 ? -1 : 1) * (1 + next()) * 2 ** e);
   for (let i = 0; i < 20000; i++) values.push((next() * 2 - 1) * 12);
   for (let i = 0; i < 4000; i++) values.push((next() * 2 - 1) * 110);
-  return Float32Array.from(values);
+  return Float32Array.from(values.filter((x) => Math.abs(x) <= limit));
 }
 
 for (const [name, { kernel, twin, relative, absolute }] of Object.entries(CASES)) {
   test(`${name}: accuracy over the whole range`, () => {
     eachSkew(wasm, (bench) => {
-      const x = sweep();
+      const x = sweep(name === 'sin' || name === 'cos' ? 2 ** 20 : undefined);
       const y = bench.f32(x.length);
       kernel(bench.put(x), y.ptr, x.length);
       close(
@@ -115,7 +128,9 @@ for (const [name, { kernel, twin, relative, absolute }] of Object.entries(CASES)
       );
       const y = bench.f32(x.length);
       kernel(bench.put(x), y.ptr, x.length);
-      const expected = Array.from(x, (v) => (name === 'gelu' && v === Number.NEGATIVE_INFINITY ? Number.NaN : twin(v)));
+      const expected = Array.from(x, (v) =>
+        (name === 'gelu' || name === 'mish') && v === Number.NEGATIVE_INFINITY ? Number.NaN : twin(v),
+      );
       close(y.read(), expected, { relative, absolute }, name);
     });
   });
@@ -140,6 +155,43 @@ for (const [name, { kernel, twin, relative, absolute }] of Object.entries(CASES)
     }
   });
 }
+
+test('elu and swish', () => {
+  const x = sweep();
+  for (const [alpha, beta] of [
+    [1, 1],
+    [1.6732632, 1],
+    [0.5, 2],
+    [0, 1],
+  ] as const) {
+    eachSkew(wasm, (bench) => {
+      const y = bench.f32(x.length);
+      k.elu(bench.put(x), y.ptr, x.length, alpha, beta);
+      const expected = Array.from(x, (v) => (v > 0 ? v : f(alpha) * Math.expm1(beta * v)));
+      close(y.read(), expected, { relative: 12 * EPS, absolute: 3 * TINY }, `elu ${alpha} ${beta}`);
+      const z = bench.f32(x.length);
+      k.swish(bench.put(x), z.ptr, x.length, alpha);
+      const swish = Array.from(x, (v) => v / (1 + Math.exp(-f(f(alpha) * v))));
+      close(z.read(), swish, { relative: 12 * EPS, absolute: 2 ** -120 }, `swish ${alpha}`);
+    });
+  }
+  for (const n of LENGTHS) {
+    eachSkew(wasm, (bench) => {
+      const part = x.slice(50, 50 + n);
+      const y = bench.f32(n);
+      k.elu(bench.put(part), y.ptr, n, 1, 1);
+      const z = bench.f32(n);
+      k.swish(bench.put(part), z.ptr, n, 1);
+      const single = bench.f32(1);
+      for (let i = 0; i < n; i++) {
+        k.elu(bench.put(part.slice(i, i + 1)), single.ptr, 1, 1, 1);
+        assert.is(single.read()[0], y.read()[i], `elu n=${n} element ${i}`);
+        k.swish(bench.put(part.slice(i, i + 1)), single.ptr, 1, 1);
+        assert.is(single.read()[0], z.read()[i], `swish n=${n} element ${i}`);
+      }
+    });
+  }
+});
 
 test('clip and leaky_relu', () => {
   for (const n of LENGTHS) {

@@ -16,14 +16,15 @@ const wasm = await loadWasm();
 const mlp = demonstration('mnist-mlp');
 const { layers } = findLayers(mlp);
 const initializers = new Map(mlp.graph.initializers.map((t) => [t.name, t]));
-const weights = (layer: Layer) => floats(initializers.get(layer.weight)!.tensor());
+const stored = (layer: Layer) => initializers.get(layer.weight)!.tensor();
+const weights = (layer: Layer) => floats(stored(layer));
 const session = new Session(mlp, wasm);
 const calibration = await calibrate(wasm, session, layers, dataset('mnist-calib', 64), { batch: 64 });
 session.dispose();
 const grams = new Map(layers.map((l) => [l.weight, { gram: calibration.layers.get(l.weight)!.gram!, groups: 1 }]));
 
 const candidates = (format: string, settings: Partial<RoundingSettings> = {}) =>
-  new Candidates(wasm, weights, { ...DEFAULT_ROUNDING, ...settings }, FORMATS[format]!.bytes, calibration);
+  new Candidates(wasm, stored, { ...DEFAULT_ROUNDING, ...settings }, FORMATS[format]!.bytes, calibration);
 
 test('values and bytes are those that the quantizer writes, for both formats and every granularity', () => {
   for (const [format, scaleType, widths] of [
@@ -74,7 +75,7 @@ test('row form and back: a Gemm with transB keeps its rows', () => {
 
 test('without calibration the clip falls back to the weights’ own error', () => {
   const [, layer] = layers as [Layer, Layer];
-  const blind = new Candidates(wasm, weights, DEFAULT_ROUNDING, FORMATS.dense!.bytes);
+  const blind = new Candidates(wasm, stored, DEFAULT_ROUNDING, FORMATS.dense!.bytes);
   const mse = candidates('dense', { clip: 'mse' });
   assert.equal(blind.values(layer, 3), mse.values(layer, 3));
 });

@@ -7,6 +7,7 @@ import { type Metric, type MetricContext, metricNamed, metricNames } from '../..
 import { localError, MEASURED_UP_TO } from '../../src/curvature/metrics.ts';
 import { PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
 import { svd } from '../../src/wasm/svd.ts';
+import { tensor } from '../../src/tensor.ts';
 import { dataset, feeds, floats, model as demonstration } from '../demonstration.ts';
 import { loadWasm, random } from '../helpers.ts';
 import { planFor } from '../quantize/models.ts';
@@ -279,7 +280,7 @@ test('a table is weighed by how often its rows are looked up', async () => {
   const float = new Float32Array(rows * cols);
   const candidates = new Candidates(
     wasm,
-    () => float,
+    () => tensor('float', [rows, cols], float),
     contexts.get('kl')!.candidates.settings,
     () => 0,
   );

@@ -96,6 +96,10 @@ test('findNonFinite', () => {
   assert.equal(half(0x7c00), { index: 0, value: 'Infinity' });
   assert.equal(half(0x7bff, 0xfc00), { index: 1, value: '-Infinity' });
   assert.is(half(0x7bff, 0xfbff, 0x8000), undefined);
+  const brain = (...bits: number[]) => findNonFinite(tensor('bfloat16', [bits.length], Uint16Array.from(bits)));
+  assert.equal(brain(0x3f80, 0xff80), { index: 1, value: '-Infinity' });
+  assert.equal(brain(0x7f81), { index: 0, value: 'NaN' });
+  assert.is(brain(0x7f7f, 0x7c00), undefined);
   assert.is(findNonFinite(zeros('int64', [2])), undefined);
   assert.is(findNonFinite(zeros('float', [0])), undefined);
 });

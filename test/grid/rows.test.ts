@@ -38,7 +38,24 @@ test('toRows agrees with its twin, fromRows and codesFromRows undo it, for any s
 
 test('the weights of MatMul are transposed, those of Conv are not', () => {
   assert.equal(toRows(wasm, Float32Array.of(1, 2, 3, 4, 5, 6), [3, 2], 1), Float32Array.of(1, 3, 5, 2, 4, 6));
-  assert.equal(rowShape([8, 4, 3, 3], 0), { before: 1, rows: 8, after: 36 });
+  assert.equal(rowShape([8, 4, 3, 3], 0), { lead: 1, before: 1, rows: 8, after: 36 });
+});
+
+test('first axes that count rows too: each of their indices is a matrix by itself', () => {
+  fc.assert(
+    fc.property(shapes, fc.integer({ min: 1, max: 4 }), ({ dims, rowAxis }, n) => {
+      const size = sizeOf(dims);
+      const data = Float32Array.from({ length: n * size }, (_, i) => i);
+      const rows = toRows(wasm, data, [n, ...dims], rowAxis + 1, 1);
+      for (let i = 0; i < n; i++)
+        assert.equal(
+          rows.slice(i * size, (i + 1) * size),
+          naive(data.slice(i * size, (i + 1) * size), dims, rowAxis),
+        );
+      assert.equal(fromRows(wasm, rows, [n, ...dims], rowAxis + 1, 1), data);
+    }),
+  );
+  throws(() => rowShape([2, 3], 0, 1), RangeError, /lead: expected 0..0, found 1/);
 });
 
 test('wrong arguments are named', () => {

@@ -2,9 +2,11 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError } from '../../src/errors.ts';
 import { inspectModel } from '../../src/jobs/inspect.ts';
+import { inspectText } from '../../src/report/inspect.ts';
 import { makeInitializer, makeNode, makeValueInfo, readModel, writeModel } from '../../src/onnx/index.ts';
 import { tensor } from '../../src/tensor.ts';
 import { modelBytes } from '../demonstration.ts';
+import { body, fn, graph, held, modelOf, node } from '../graph/build.ts';
 import { model } from '../quantize/models.ts';
 
 const test = suite('jobs/inspect');
@@ -51,9 +53,9 @@ test('what cannot be run is said, nothing is run', () => {
   const odd = model(
     {
       nodes: [
-        makeNode('Bernoulli', ['x'], ['a']),
+        makeNode('Imaginary', ['x'], ['a'], {}, { name: 'i' }),
         makeNode('Magic', ['a'], ['b'], {}, { domain: 'test.other' }),
-        makeNode('Relu', ['b'], ['y']),
+        makeNode('Cast', ['b'], ['y'], { to: { type: 'int', value: 8 } }, { name: 'text' }),
       ],
       initializers: [makeInitializer('w', tensor('float', [20, 20], new Float32Array(400)))],
       inputs: [makeValueInfo('x', 'float', ['N', 3])],
@@ -70,12 +72,45 @@ test('what cannot be run is said, nothing is run', () => {
   assert.equal(
     found.operators.map((o) => [o.domain, o.opType, o.supported]),
     [
-      ['', 'Bernoulli', false],
+      ['', 'Cast', true],
+      ['', 'Imaginary', false],
       ['test.other', 'Magic', false],
-      ['', 'Relu', true],
     ],
   );
+  assert.equal(
+    found.problems.map((p) => [p.kind, p.operator, p.name]),
+    [
+      ['operator', 'Imaginary', 'i'],
+      ['operator', 'test.other.Magic', 'b'],
+      ['node', 'Cast', 'text'],
+    ],
+  );
+  const text = inspectText(found);
+  assert.match(text, /not supported: Imaginary, test\.other\.Magic/);
+  assert.match(text, /Cast +text +attribute "to"/);
+  const later = inspectModel(writeModel({ ...odd, opsets: new Map([...opsets, ['', 99]]) }));
+  assert.ok(later.operators.every((o) => !o.supported));
+  assert.match(later.problems[0]!.reason, /opset 99: expected 7\.\.27/);
   assert.equal(found.left, [{ weight: 'w', reason: 'used by no node' }]);
+});
+
+test('operators and weights of bodies and functions count', () => {
+  const w = tensor('float', [16, 16], new Float32Array(256).fill(1));
+  const f = fn('F', 'a', 'r', [node('Constant', '', 'k', { value: held(w) }), node('MatMul', 'a,k', 'r')]);
+  const then = body(graph([], ['t'], [node('MatMul', 'x,v', 't')], { v: w }));
+  const otherwise = body(graph([], ['e'], [node('my.F', 'x', 'e')]));
+  const g = graph(['c:bool[]', 'x'], ['y'], [node('If', 'c', 'y', { then_branch: then, else_branch: otherwise })]);
+  const found = inspectModel(writeModel(modelOf(g, { opsets: { my: 1 }, functions: [f] })));
+  assert.equal(
+    found.operators.map((o) => [o.opType, o.count, o.supported]),
+    [
+      ['Constant', 1, true],
+      ['If', 1, true],
+      ['MatMul', 2, true],
+    ],
+  );
+  assert.is(found.parameters, 512);
+  assert.is(found.weights.length, 2);
 });
 
 test('no model', () => {

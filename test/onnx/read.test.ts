@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { ModelError, UnsupportedError } from '../../src/errors.ts';
+import { ModelError } from '../../src/errors.ts';
 import type { Attribute } from '../../src/onnx/model.ts';
 import { readModel } from '../../src/onnx/read.ts';
 import {
@@ -119,7 +119,7 @@ test('attributes of every type', () => {
   assert.equal(value('is'), ['ints', [1, 2 ** 63, -1, 4]]);
   assert.equal(value('ss'), ['strings', ['a', '']]);
   assert.equal(value('zero'), ['int', 0]);
-  assert.equal(value('ref'), ['other', null]);
+  assert.equal(got.ref, { type: 'ref', value: 'outer', of: 2 });
   assert.equal(value('types'), ['other', null]);
   assert.ok(got.t!.type === 'tensor' && got.t!.value.data[1] === -6n);
   assert.ok(got.g!.type === 'graph' && got.g!.value.nodes[0]!.opType === 'Relu' && got.g!.value.wire);
@@ -163,14 +163,27 @@ test('functions', () => {
   );
 });
 
-test('functions with overloads are not supported', () => {
+test('overloads tell functions of one name apart', () => {
   const f = (overload: string) => len(25, join8(len(1, 'f'), len(10, 'my'), len(13, overload)));
-  assert.is(readModel(model(graph(), f('a'))).functions.length, 1);
-  throwsKappa(
-    () => readModel(model(graph(), f('a'), f('b'))),
-    UnsupportedError,
-    /function 'f' of domain 'my' is there twice/,
+  const m = readModel(model(graph(), f('a'), f('b'), f('')));
+  assert.equal(
+    m.functions.map((g) => g.overload),
+    ['a', 'b', undefined],
   );
+  const call = readModel(inGraph(len(1, join8(node('f', [], ['z']), len(8, 'b'))))).graph.nodes[1]!;
+  assert.is(call.overload, 'b');
+  throwsKappa(
+    () => readModel(model(graph(), f('a'), f('a'))),
+    ModelError,
+    /function 'f' of domain 'my', overload 'a', is there twice/,
+  );
+});
+
+test('defaults of function attributes', () => {
+  const f = join8(len(1, 'f'), len(10, 'my'), len(6, 'k'), len(11, join8(len(1, 'd'), int(20, 2), int(3, 7))));
+  const [got] = readModel(model(graph(), len(25, f), opset(1, 'my'))).functions;
+  assert.equal(got!.attributes, ['k', 'd']);
+  assert.equal([...got!.defaults!], [['d', { type: 'int', value: 7 }]]);
 });
 
 test('what is no model says so', () => {

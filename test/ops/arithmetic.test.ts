@@ -3,7 +3,8 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { ModelError } from '../../src/errors.ts';
 import { tensor } from '../../src/tensor.ts';
-import { agree, floats, int, integers, of, runHere, same, scalar } from './compare.ts';
+import { throws } from '../throws.ts';
+import { agree, agreeIfThere, doubles, floats, int, integers, of, runHere, same, scalar } from './compare.ts';
 
 /** Two shapes that broadcast together. */
 const broadcastPair = fc
@@ -97,6 +98,18 @@ test('Sum, Min, Max, Mean of several', async () => {
   await agree('Max', [of([3], Number.NaN, 1, 2), of([3], 1, Number.NaN, 3)]);
 });
 
+test('Max, Min and Mod in every type', async () => {
+  const types = ['int8', 'uint8', 'int16', 'uint16', 'int32', 'uint32', 'int64', 'uint64', 'double'] as const;
+  for (const type of types) {
+    const [a, b] = [integers(type, [3, 7], 0, 90), integers(type, [7], 1, 9)];
+    for (const op of ['Max', 'Min']) await agreeIfThere(op, [a, b]);
+    await agreeIfThere('Mod', [a, b], { fmod: int(1) });
+    if (type !== 'double') await agreeIfThere('Mod', [a, b]);
+  }
+  throws(() => runHere('Mod', [floats([2]), floats([2])]), ModelError, /fmod=0 takes integers only, found float/);
+  throws(() => runHere('Mod', [scalar('int32', 1), scalar('int32', 0)]), ModelError, /integer division by zero/);
+});
+
 test('Mod', async () => {
   const a = tensor('int32', [6], Int32Array.of(-4, 7, 5, 4, -7, 8));
   const b = tensor('int32', [6], Int32Array.of(2, -3, 8, -2, 3, 5));
@@ -117,6 +130,14 @@ test('Pow', async () => {
   await agree('Pow', [integers('int64', [5], -5, 5), integers('int64', [5], 0, 6)]);
   await agree('Pow', [integers('int32', [5], -5, 5), scalar('int32', 3)]);
   await agree('Pow', [x, tensor('int64', [], BigInt64Array.of(3n))]);
+});
+
+test('Pow of doubles and to powers that are not whole', async () => {
+  const x = doubles([4], 0.5, 2, 9, 0);
+  for (const e of [scalar('double', 0.5), scalar('double', -1.5), scalar('float', 3), scalar('int64', 2)])
+    await agree('Pow', [x, e], {}, { rtol: 1e-14, atol: 0 });
+  await agree('Pow', [tensor('int32', [3], Int32Array.of(2, 9, 50)), scalar('float', 0.5)]);
+  await agree('Pow', [tensor('int64', [3], BigInt64Array.of(2n, 9n, 50n)), scalar('float', 1.5)]);
 });
 
 test('float16 widens and rounds back', () => {

@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agree, floats, int, ints, runHere, string } from './compare.ts';
+import { ModelError, UnsupportedError } from '../../src/errors.ts';
+import { throws } from '../throws.ts';
+import { agree, floats, int, ints, runHere, same, string } from './compare.ts';
+import { narrowed, widened } from './wide.ts';
 
 const pair = (min: number, max: number) => fc.tuple(fc.integer({ min, max }), fc.integer({ min, max }));
 
@@ -66,6 +69,31 @@ test('one axis, SAME padding, a given output shape', async () => {
   );
 });
 
+test('three spatial axes', async () => {
+  const x = floats([2, 4, 3, 4, 2]);
+  const w = floats([4, 3, 2, 3, 3]);
+  await agree('ConvTranspose', [x, w, floats([3])], { strides: ints(2, 1, 3) }, { atol: 2e-5 });
+  await agree(
+    'ConvTranspose',
+    [x, w],
+    { group: int(2), strides: ints(2, 2, 1), pads: ints(0, 1, 1, 1, 0, 1), dilations: ints(1, 2, 1) },
+    { atol: 2e-5 },
+  );
+  await agree(
+    'ConvTranspose',
+    [x, w],
+    { strides: ints(2, 2, 2), output_padding: ints(1, 0, 1), pads: ints(1, 1, 1, 1, 1, 1) },
+    { atol: 2e-5 },
+  );
+});
+
+test('double runs in double', () => {
+  const [x, w, b] = [floats([2, 4, 3, 5]), floats([4, 3, 3, 2]), floats([3])];
+  const a = { strides: ints(2, 1), pads: ints(1, 0, 0, 1) };
+  const y = runHere('ConvTranspose', [x, w, b], a)[0]!;
+  same(narrowed(runHere('ConvTranspose', [x, w, b].map(widened), a)[0]!), y, 'double', 1e-5, 1e-5);
+});
+
 test('what does not fit is said', () => {
   assert.throws(
     () => runHere('ConvTranspose', [floats([1, 3, 4, 4]), floats([2, 2, 3, 3])]),
@@ -75,6 +103,12 @@ test('what does not fit is said', () => {
     () => runHere('ConvTranspose', [floats([1, 2, 1, 4]), floats([2, 2, 1, 1])], { pads: ints(1, 0, 1, 0) }),
     /would give an output of -1/,
   );
+  const [x, w] = [floats([1, 2, 4, 4]), floats([2, 2, 3, 3])];
+  throws(() => runHere('ConvTranspose', [x, w], { strides: ints(2) }), ModelError, /strides: expected 2 values/);
+  throws(() => runHere('ConvTranspose', [x, w], { output_shape: ints(7) }), ModelError, /output_shape: expected 2/);
+  throws(() => runHere('ConvTranspose', [x, w], { pads: ints(-1, 0, 0, 0) }), UnsupportedError, />= 0/);
+  throws(() => runHere('ConvTranspose', [x, w], { output_shape: ints(2 ** 40, 2 ** 40) }), UnsupportedError, /at most/);
+  throws(() => runHere('ConvTranspose', [x, w], { strides: ints(2 ** 22, 2 ** 22) }), ModelError, /elements/);
 });
 
 test.run();

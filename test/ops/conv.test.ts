@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agree, floats, int, ints, runHere, string } from './compare.ts';
+import { ModelError, UnsupportedError } from '../../src/errors.ts';
+import { tensor, type Tensor } from '../../src/tensor.ts';
+import { throws } from '../throws.ts';
+import { agree, floats, int, integers, ints, of, runHere, same, string } from './compare.ts';
+import { narrowed, widened } from './wide.ts';
 
 const parameters = fc.record({
   n: fc.integer({ min: 1, max: 5 }),
@@ -72,6 +76,94 @@ test('pointwise on wide maps, depthwise, many small images', async () => {
   );
 });
 
+test('three spatial axes, and four', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      parameters,
+      fc.record({
+        d: fc.integer({ min: 1, max: 5 }),
+        k: fc.integer({ min: 1, max: 3 }),
+        s: fc.integer({ min: 1, max: 2 }),
+      }),
+      async (p, q) => {
+        const kernel = [q.k, ...p.kernel];
+        const size = [q.d, p.h, p.w];
+        const pads = p.auto === 'NOTSET' ? [1, p.pads[0], p.pads[1], 0, p.pads[2], p.pads[3]] : [0, 0, 0, 0, 0, 0];
+        fc.pre(size.every((n, i) => n + pads[i]! + pads[i + 3]! >= (kernel[i]! - 1) * [1, ...p.dilations][i]! + 1));
+        const same = p.auto.startsWith('SAME');
+        await agree(
+          'Conv',
+          [
+            floats([p.n, p.cg * p.group, ...size]),
+            floats([p.mg * p.group, p.cg, ...kernel]),
+            p.bias ? floats([p.mg * p.group]) : undefined,
+          ],
+          {
+            group: int(p.group),
+            strides: ints(q.s, ...p.strides),
+            ...(same ? {} : { dilations: ints(1, ...p.dilations) }),
+            ...(p.auto === 'NOTSET' ? { pads: ints(...pads) } : { auto_pad: string(p.auto) }),
+          },
+          { atol: 3e-5 },
+        );
+      },
+    ),
+    { numRuns: 60, seed: 8 },
+  );
+  // Four axes: the sum over the first is three convolutions over the others.
+  const x = floats([1, 2, 3, 2, 4, 5]);
+  const w = floats([3, 2, 3, 2, 2, 3]);
+  const [y] = runHere('Conv', [x, w]);
+  const slice = (t: Tensor, at: number) => {
+    const [n, c, , ...rest] = t.dims as number[];
+    const size = rest.reduce((a, b) => a * b, 1);
+    const data = t.data as Float32Array;
+    const out = Array.from({ length: n! * c! }, (_, i) => [
+      ...data.slice((i * 3 + at) * size, (i * 3 + at + 1) * size),
+    ]);
+    return of([n!, c!, ...rest], ...out.flat());
+  };
+  const parts = [0, 1, 2].map((i) => runHere('Conv', [slice(x, i), slice(w, i)])[0]!);
+  const sum = Array.from({ length: y!.data.length }, (_, i) => parts.reduce((s, t) => s + Number(t.data[i]), 0));
+  same(y!, of(y!.dims, ...sum), 'four axes', 1e-4, 1e-5);
+});
+
+test('a wide image is gathered in slabs', async () => {
+  const x = floats([1, 64, 70, 61]);
+  await agree('Conv', [x, floats([3, 64, 5, 5])], { pads: ints(2, 2, 2, 2), strides: ints(1, 2) }, { atol: 1e-3 });
+  await agree('Conv', [floats([1, 300, 9000]), floats([2, 300, 3])], { pads: ints(1, 1) }, { atol: 1e-3 });
+});
+
+test('depthwise with a multiplier, strides and dilations', async () => {
+  for (const [stride, dilation] of [
+    [1, 1],
+    [2, 1],
+    [1, 2],
+    [3, 1],
+  ] as const)
+    await agree(
+      'Conv',
+      [floats([2, 6, 13, 22]), floats([12, 1, 3, 5]), floats([12])],
+      { group: int(6), pads: ints(1, 2, 1, 2), strides: ints(stride, stride), dilations: ints(dilation, dilation) },
+      { atol: 2e-5 },
+    );
+  await agree('Conv', [floats([1, 6, 50]), floats([6, 1, 7])], { group: int(6), pads: ints(3, 3) }, { atol: 2e-5 });
+});
+
+test('double runs in double, float16 through float', () => {
+  const x = floats([2, 4, 6, 7]);
+  const w = floats([6, 2, 3, 3]);
+  const b = floats([6]);
+  const a = { group: int(2), pads: ints(1, 1, 0, 1), strides: ints(1, 2) };
+  const y = runHere('Conv', [x, w, b], a)[0]!;
+  same(narrowed(runHere('Conv', [x, w, b].map(widened), a)[0]!), y, 'double', 1e-5, 1e-5);
+  const third = tensor('double', [1, 1, 1], Float64Array.of(1 / 3));
+  same(runHere('Conv', [third, third])[0]!, tensor('double', [1, 1, 1], Float64Array.of(1 / 3 / 3)), '1/9', 1e-15, 0);
+  const halves = tensor('float16', [1, 1, 2], Uint16Array.of(0x3c00, 0x4000));
+  const two = tensor('float16', [1, 1, 1], Uint16Array.of(0x4000));
+  same(runHere('Conv', [halves, two])[0]!, tensor('float16', [1, 1, 2], Uint16Array.of(0x4000, 0x4400)), 'halves');
+});
+
 test('what does not fit is said', () => {
   const x = floats([1, 4, 8, 8]);
   assert.throws(
@@ -87,10 +179,16 @@ test('what does not fit is said', () => {
     () => runHere('Conv', [x, floats([2, 4, 3, 3])], { strides: ints(0, 1) }),
     /attribute "strides": expected sizes >= 1/,
   );
-  assert.throws(
-    () => runHere('Conv', [floats([1, 1, 2, 2, 2]), floats([1, 1, 1, 1, 1])]),
-    /3 spatial axes; 1 or 2 are supported/,
+  const weights = floats([2, 4, 3, 3]);
+  throws(
+    () => runHere('Conv', [integers('int32', [1, 4, 8, 8], 0, 9), weights]),
+    UnsupportedError,
+    /X: expected type float/,
   );
+  throws(() => runHere('Conv', [x, widened(weights)]), ModelError, /W: expected type float, found double/);
+  throws(() => runHere('Conv', [x, weights], { pads: ints(2 ** 25, 0, 0, 0) }), UnsupportedError, /at most/);
+  throws(() => runHere('Conv', [x, weights], { group: int(0) }), ModelError, /"group": expected >= 1/);
+  throws(() => runHere('Conv', [floats([1, 4]), floats([2, 4])]), ModelError, /expected shape \[N, C, spatial/);
 });
 
 test.run();

@@ -1,7 +1,11 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agree, float, floats, int, runHere } from './compare.ts';
+import { ModelError, UnsupportedError } from '../../src/errors.ts';
+import { tensor } from '../../src/tensor.ts';
+import { throws } from '../throws.ts';
+import { agree, float, floats, int, integers, runHere } from './compare.ts';
+import { widened } from './wide.ts';
 
 const size = fc.integer({ min: 1, max: 40 });
 
@@ -83,6 +87,47 @@ test('MatMul: ranks, batches, broadcasting', async () => {
   for (const [a, b] of pairs) await agree('MatMul', [floats(a!), floats(b!)], {}, { atol: 1e-4 });
   assert.throws(() => runHere('MatMul', [floats([2, 3]), floats([4, 5])]), /inner sizes 3 and 4 differ/);
 });
+
+test('double and integers, which wrap', async () => {
+  const a = floats([2, 5, 7]);
+  const b = floats([7, 4]);
+  await agree('MatMul', [widened(a), widened(b)], {}, { rtol: 1e-14, atol: 1e-14 });
+  const c = [widened(floats([5, 7])), widened(floats([4, 7])), widened(floats([4]))];
+  await agree('Gemm', c, { transB: int(1), alpha: float(0.5), beta: float(0.25) }, { rtol: 1e-14, atol: 1e-14 });
+  await agree(
+    'Gemm',
+    [widened(floats([7, 5])), widened(b), widened(floats([5, 1]))],
+    { transA: int(1) },
+    { rtol: 1e-14, atol: 1e-14 },
+  );
+  for (const type of ['int32', 'uint32', 'int64', 'uint64'] as const) {
+    const lo = type.startsWith('u') ? 0 : -50;
+    await agree('MatMul', [integers(type, [2, 3, 5], lo, 50), integers(type, [2, 5, 4], lo, 50)]);
+    await agree('MatMul', [integers(type, [3, 5], lo * 4e7, 2e9), integers(type, [5, 4], lo * 4e7, 2e9)]);
+  }
+  const gemm = runHere(
+    'Gemm',
+    [integers('int32', [2, 2], 3, 3), integers('int32', [2, 2], 5, 5), integers('int32', [2], 7, 7)],
+    { alpha: float(2), beta: float(-1) },
+  );
+  assert.equal([...gemm[0]!.data], [53, 53, 53, 53]);
+  const big = runHere('Gemm', [scalarMatrix(2n ** 62n), scalarMatrix(4n), scalarMatrix(9n)]);
+  assert.equal([...big[0]!.data], [9n]);
+  throws(
+    () => runHere('Gemm', [integers('int32', [2, 2], 3, 3), integers('int32', [2, 2], 5, 5)], { alpha: float(0.5) }),
+    UnsupportedError,
+    /expected integers for type int32/,
+  );
+  throws(
+    () => runHere('MatMul', [integers('int8', [2, 2], 3, 3), integers('int8', [2, 2], 5, 5)]),
+    UnsupportedError,
+    /A: type int8/,
+  );
+  throws(() => runHere('MatMul', [a, widened(b)]), ModelError, /one type/);
+  throws(() => runHere('MatMul', [floats([]), b]), ModelError, /rank >= 1/);
+});
+
+const scalarMatrix = (v: bigint) => tensor('int64', [1, 1], BigInt64Array.of(v));
 
 test('an empty inner axis gives zeros', () => {
   const [y] = runHere('MatMul', [floats([2, 0]), floats([0, 3])]);

@@ -1,6 +1,8 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { tensor, type DType } from '../../src/tensor.ts';
+import { ModelError, UnsupportedError } from '../../src/errors.ts';
+import { throws } from '../throws.ts';
 import { agree, floats, int, integers, of, runHere, same, scalar } from './compare.ts';
 
 const RANGE: Partial<Record<DType, [number, number]>> = {
@@ -80,6 +82,63 @@ test('QuantizeLinear', async () => {
 test('DynamicQuantizeLinear', async () => {
   await agree('DynamicQuantizeLinear', [floats([4, 5], -1, 3)], {}, { outputs: 3 });
   await agree('DynamicQuantizeLinear', [floats([4, 5], 1, 3)], {}, { outputs: 3 });
+});
+
+test('codes of two bits', () => {
+  const x = of([2, 4], -9, -1, 0.4, 0.6, 1.5, 2.5, 3, 9);
+  const c = { opset: 25 };
+  const signed = runHere('QuantizeLinear', [x, scalar('float', 1), scalar('int2', 0)], {}, c)[0]!;
+  same(signed, tensor('int2', [2, 4], Int8Array.of(-2, -1, 0, 1, 1, 1, 1, 1)), 'int2');
+  const unsigned = runHere('QuantizeLinear', [x, scalar('float', 1)], { output_dtype: int(25) }, c)[0]!;
+  same(unsigned, tensor('uint2', [2, 4], Uint8Array.of(0, 0, 0, 1, 2, 2, 3, 3)), 'uint2');
+  const back = runHere('DequantizeLinear', [unsigned, scalar('float', 0.5), scalar('uint2', 1)], {}, c)[0]!;
+  same(back, of([2, 4], -0.5, -0.5, -0.5, 0, 0.5, 0.5, 1, 1), 'back');
+});
+
+test('blocks along the first axis, with zero points', () => {
+  const x = tensor('uint8', [4, 2], Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+  const scale = of([2, 2], 1, 10, 100, 1000);
+  const zero = tensor('uint8', [2, 2], Uint8Array.of(0, 1, 2, 3));
+  const a = { axis: int(0), block_size: int(2) };
+  const y = runHere('DequantizeLinear', [x, scale, zero], a, { opset: 21 })[0]!;
+  same(y, of([4, 2], 1, 10, 3, 30, 300, 3000, 500, 5000), 'values');
+  same(runHere('QuantizeLinear', [y, scale, zero], a, { opset: 21 })[0]!, x, 'codes');
+});
+
+test('the quotient has the precision of the scale, or the one asked for', () => {
+  // 1 / 0.00039983 is 2501.1 in float, and 2502 in float16, whose steps are 2 there.
+  const x = tensor('float16', [1], Uint16Array.of(0x3c00));
+  const scale = tensor('float16', [1], Uint16Array.of(0x0e8d));
+  const zero = tensor('uint16', [1], Uint16Array.of(0));
+  const c = { opset: 23 };
+  assert.is(runHere('QuantizeLinear', [x, scale, zero], {}, c)[0]!.data[0], 2502);
+  assert.is(runHere('QuantizeLinear', [x, scale, zero], { precision: int(1) }, c)[0]!.data[0], 2501);
+});
+
+test('types that do not fit', () => {
+  const x = floats([4]);
+  const one = scalar('float', 1);
+  throws(() => runHere('QuantizeLinear', [x, one], { output_dtype: int(1) }, { opset: 21 }), UnsupportedError, /float/);
+  throws(
+    () => runHere('QuantizeLinear', [x, one, scalar('int8', 0)], { output_dtype: int(2) }, { opset: 21 }),
+    ModelError,
+    /"output_dtype": expected int8/,
+  );
+  throws(() => runHere('QuantizeLinear', [x, scalar('double', 1)]), UnsupportedError, /y_scale: .* found double/);
+  throws(() => runHere('DequantizeLinear', [x, one]), UnsupportedError, /x: type float/);
+  const codes = integers('int8', [4], 0, 9);
+  throws(() => runHere('DequantizeLinear', [codes, one, scalar('uint8', 0)]), ModelError, /x_zero_point/);
+  throws(
+    () => runHere('DequantizeLinear', [codes, one], { block_size: int(-1) }, { opset: 21 }),
+    ModelError,
+    /"block_size": expected >= 0/,
+  );
+  throws(
+    () => runHere('DequantizeLinear', [codes, one], { output_dtype: int(11) }, { opset: 23 }),
+    UnsupportedError,
+    /"output_dtype"/,
+  );
+  throws(() => runHere('DynamicQuantizeLinear', [codes]), UnsupportedError, /x: expected type float/);
 });
 
 test('scales that do not fit', () => {

@@ -1,7 +1,9 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { tensor } from '../../src/tensor.ts';
-import { agree, float, floats, int, integers, ints, list, runHere, scalar, string } from './compare.ts';
+import { ModelError } from '../../src/errors.ts';
+import { type Tensor, tensor } from '../../src/tensor.ts';
+import { throws } from '../throws.ts';
+import { agree, float, floats, int, integers, ints, list, of, runHere, scalar, string } from './compare.ts';
 
 test('Pad by inputs', async () => {
   const pads = list(0, 1, 2, 1, 0, 3);
@@ -19,35 +21,48 @@ test('Pad by attributes', async () => {
   assert.throws(() => runHere('Pad', [floats([3, 4]), list(1, 2)]), /pads: expected 4 values, found \[1,2\]/);
 });
 
+test('negative pads crop before the mode is applied', async () => {
+  for (const mode of ['constant', 'reflect', 'edge', 'wrap']) {
+    const a = { mode: string(mode) };
+    for (const pads of [
+      [-1, 3],
+      [3, -1],
+      [-2, -1],
+      [0, 2],
+    ])
+      await agree('Pad', [floats([5]), list(...pads)], a, { opset: 19 });
+    await agree('Pad', [floats([3, 4, 5]), list(1, -1, 2, 1, 2, -1)], a, { opset: 19 });
+    await agree('Pad', [integers('uint8', [2, 40], 0, 9), list(0, 3, 1, 2)], a, { opset: 19 });
+  }
+  // Several times around.
+  const [y] = runHere('Pad', [of([2], 1, 2), list(5, 3)], { mode: string('wrap') }, { opset: 19 });
+  assert.equal([...y!.data], [2, 1, 2, 1, 2, 1, 2, 1, 2, 1]);
+});
+
+test('Pad of halves, and what it refuses', () => {
+  const half = tensor('float16', [1], Uint16Array.of(0x3c00));
+  const [y] = runHere('Pad', [half], { pads: ints(1, 0), value: float(2) }, { opset: 10 });
+  assert.equal([...y!.data], [0x4000, 0x3c00]);
+  const run =
+    (...inputs: (Tensor | undefined)[]) =>
+    () =>
+      runHere('Pad', inputs, {}, { opset: 18 });
+  throws(run(floats([3]), list(1, 2 ** 40)), ModelError, /more than 2147483647 elements/);
+  throws(run(floats([3]), list(-2, -2)), ModelError, /axis 0 of \[3\] would get size -1/);
+  throws(run(floats([3]), list(0, 0), scalar('int64', 1)), ModelError, /constant_value: expected type float/);
+  throws(run(floats([3, 3]), list(0, 0, 0, 0), undefined, list(0, -2)), ModelError, /axis 0 is named twice/);
+  throws(
+    () => runHere('Pad', [floats([0]), list(0, 1)], { mode: string('edge') }),
+    ModelError,
+    /nothing of axis 0 of \[0\] is there to repeat/,
+  );
+});
+
 test('Trilu', async () => {
   for (const upper of [0, 1])
     for (const k of [-3, -1, 0, 1, 2, 9])
       await agree('Trilu', [floats([2, 4, 5]), scalar('int64', k)], { upper: int(upper) });
   await agree('Trilu', [integers('int64', [4, 4], 1, 9)]);
-});
-
-test('Range', async () => {
-  for (const [a, b, d] of [
-    [0, 5, 1],
-    [3, -4, -2],
-    [0, 10, 3],
-    [5, 5, 1],
-    [5, 0, 1],
-  ])
-    for (const type of ['int64', 'int32', 'float'] as const)
-      await agree('Range', [scalar(type, a!), scalar(type, b!), scalar(type, d!)]);
-  await agree(
-    'Range',
-    [0, 1, 0.1].map((v) => scalar('float', v)),
-  );
-  assert.throws(
-    () =>
-      runHere(
-        'Range',
-        [0, 1, 0].map((v) => scalar('int64', v)),
-      ),
-    /delta: expected a number other than 0/,
-  );
 });
 
 test('ConstantOfShape', async () => {

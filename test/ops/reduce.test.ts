@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { agree, floats, int, integers, ints, list, runHere, scalar } from './compare.ts';
+import { ModelError } from '../../src/errors.ts';
+import { type Tensor, tensor } from '../../src/tensor.ts';
+import { throws } from '../throws.ts';
+import { agree, agreeIfThere, doubles, floats, int, integers, ints, list, runHere, same } from './compare.ts';
 
 const ALL = [
   'ReduceSum',
@@ -56,15 +59,41 @@ test('ArgMax, ArgMin', async () => {
       }
 });
 
-test('CumSum', async () => {
-  for (const exclusive of [0, 1])
-    for (const reverse of [0, 1])
-      for (const axis of [0, 1, -1])
-        await agree('CumSum', [floats([3, 4, 5]), scalar('int64', axis)], {
-          exclusive: int(exclusive),
-          reverse: int(reverse),
-        });
-  await agree('CumSum', [integers('int64', [7], -9, 9), scalar('int32', 0)]);
+test('double and whole types', async () => {
+  const x = doubles([2, 3], 1, -2, 0.5, 4, 0.25, 3);
+  for (const op of ALL) {
+    const positive = op === 'ReduceLogSum' ? doubles([2, 3], 1, 2, 0.5, 4, 0.25, 3) : x;
+    await agreeIfThere(op, [positive, list(1)], {}, { opset: 18, rtol: 1e-13, atol: 0 });
+    for (const type of ['int32', 'int64', 'int8', 'uint8', 'uint32', 'uint64'] as const)
+      await agreeIfThere(op, [integers(type, [3, 4], 0, 5), list(1)], {}, { opset: 18 });
+  }
+  const e = [1, -2, 0.5].map(Math.exp).reduce((a, b) => a + b);
+  const [y] = runHere('ReduceLogSumExp', [doubles([3], 1, -2, 0.5)], { keepdims: int(0) });
+  same(y!, doubles([], Math.log(e)), 'ReduceLogSumExp', 1e-15);
+  const far = runHere('ReduceLogSumExp', [doubles([2], 1000, 1000)], { keepdims: int(0) })[0]!;
+  same(far, doubles([], 1000 + Math.log(2)), 'without overflow', 1e-15);
+});
+
+test('whole numbers wrap, truncate and reach their ends', () => {
+  const run = (op: string, x: Tensor, axes = list(0)) =>
+    runHere(op, [x, axes], { keepdims: int(0) }, { opset: 18 })[0]!.data[0];
+  const wide = tensor('int32', [2], Int32Array.of(65537, 65537));
+  assert.is(run('ReduceProd', wide), 131073);
+  assert.is(run('ReduceSumSquare', wide), 262146);
+  assert.is(run('ReduceMean', tensor('int32', [2], Int32Array.of(-3, 0))), -1);
+  assert.is(run('ReduceMean', tensor('int64', [2], BigInt64Array.of(-3n, 0n))), -1n);
+  assert.is(run('ReduceL2', tensor('int64', [2], BigInt64Array.of(3n, 3n))), 4n);
+  const [max, min] = [(t: Tensor) => run('ReduceMax', t), (t: Tensor) => run('ReduceMin', t)];
+  assert.is(max(integers('int8', [0], 0, 0)), -128);
+  assert.is(min(integers('int64', [0], 0, 0)), 2n ** 63n - 1n);
+  assert.is(min(integers('uint32', [0], 0, 0)), 2 ** 32 - 1);
+  assert.is(max(doubles([0])), Number.NEGATIVE_INFINITY);
+  assert.is(run('ReduceSum', doubles([0])), 0);
+  assert.is(run('ReduceLogSum', doubles([0])), Number.NEGATIVE_INFINITY);
+  const bools = tensor('bool', [2], Uint8Array.of(0, 1));
+  assert.is(max(bools), 1);
+  assert.is(min(bools), 0);
+  throws(() => run('ReduceSum', bools), ModelError, /data: expected a numeric type, found bool/);
 });
 
 test.run();

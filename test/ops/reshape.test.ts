@@ -62,6 +62,9 @@ test('Squeeze, Unsqueeze', async () => {
 });
 
 test('Expand, Tile', async () => {
+  await agree('Tile', [integers('uint8', [2, 3, 40], 0, 9), list(2, 1, 3)], {}, { opset: 13 });
+  await agree('Tile', [floats([]), list()], {}, { opset: 13 });
+  await agree('Squeeze', [floats([1, 3, 1]), list()]);
   await agree('Expand', [floats([3, 1]), list(2, 3, 4)]);
   await agree('Expand', [floats([3, 4]), list(1, 1)]);
   await agree('Expand', [integers('int64', [], 0, 9), list(5)]);

@@ -70,6 +70,13 @@ test('Split', async () => {
   await agree('Split', [floats([6, 4]), list(4, 2)], { axis: int(0) }, { outputs: 2 });
   await agree('Split', [floats([7, 4])], { axis: int(0), num_outputs: int(3) }, { opset: 18, outputs: 3 });
   await agree('Split', [integers('int64', [5], 0, 9), list(2, 0, 3)], {}, { opset: 18, outputs: 3 });
+  const many = { num_outputs: int(2 ** 40) };
+  assert.equal([...runHere('Split', [floats([2])], many, { opset: 18 })[0]!.dims], [1]);
+  const few = runHere('Split', [floats([2])], { num_outputs: int(3) }, { opset: 18, outputs: 3 });
+  assert.equal(
+    few.map((t) => t.dims),
+    [[1], [1], [0]],
+  );
   assert.throws(
     () => runHere('Split', [floats([6]), list(4, 3)], {}, { outputs: 2 }),
     /sizes that add up to 6, found \[4,3\]/,

@@ -35,4 +35,9 @@ test('what is no order of the axes', () => {
   );
 });
 
+test('every type', async () => {
+  for (const dtype of ['double', 'int64', 'uint64', 'int32', 'uint16', 'int8', 'bool', 'float16'] as const)
+    await agree('Transpose', [integers(dtype, [2, 3, 4], 0, 1)], { perm: ints(2, 0, 1) });
+});
+
 test.run();

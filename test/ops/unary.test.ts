@@ -1,8 +1,8 @@
 import { test } from 'uvu';
-import * as assert from 'uvu/assert';
-import { UnsupportedError } from '../../src/errors.ts';
+import { ModelError } from '../../src/errors.ts';
 import { tensor } from '../../src/tensor.ts';
-import { agree, float, floats, integers, of, runHere, scalar, string } from './compare.ts';
+import { throws } from '../throws.ts';
+import { agree, agreeIfThere, floats, int, integers, of, runHere, same } from './compare.ts';
 
 const EDGE = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5];
 const edge = of([EDGE.length], ...EDGE);
@@ -44,41 +44,61 @@ test('integers', async () => {
   for (const type of ['int32', 'int64'] as const) await agree('Sign', [integers(type, [9], -2, 2)]);
 });
 
-test('HardSigmoid, HardSwish', async () => {
-  await agree('HardSigmoid', [floats([3, 5])]);
-  await agree('HardSigmoid', [floats([7])], { alpha: float(0.7), beta: float(0.1) });
-  await agree('HardSwish', [floats([3, 5, 7])], {}, { opset: 14 });
-});
-
-test('LeakyRelu, Gelu', async () => {
-  await agree('LeakyRelu', [floats([3, 5])]);
-  await agree('LeakyRelu', [floats([3, 5])], { alpha: float(0.3) });
-  await agree('Gelu', [floats([9, 9], -6, 6)], {}, { opset: 20 });
-  await agree('Gelu', [floats([9, 9], -6, 6)], { approximate: string('tanh') }, { opset: 20 });
-});
-
-test('Clip by attributes and by inputs', async () => {
-  const x = floats([4, 5], -3, 3);
-  await agree('Clip', [x], { min: float(-1), max: float(0.5) }, { opset: 7 });
-  await agree('Clip', [x], {}, { opset: 7 });
-  await agree('Clip', [x, scalar('float', -1), scalar('float', 0.5)]);
-  await agree('Clip', [x, undefined, scalar('float', 0.5)]);
-  await agree('Clip', [x, scalar('float', -1)]);
-  await agree('Clip', [x]);
-  await agree('Clip', [integers('int64', [9], -9, 9), scalar('int64', -2), scalar('int64', 3)]);
-  await agree('Clip', [integers('uint8', [9], 0, 200), scalar('uint8', 10), scalar('uint8', 100)]);
+test('double and the halves', async () => {
+  const x = tensor('double', [7], Float64Array.of(-3, -0.25, 0, 0.5, 1, 2.75, 40));
+  for (const op of [
+    'Exp',
+    'Log',
+    'Sqrt',
+    'Reciprocal',
+    'Tanh',
+    'Erf',
+    'Sigmoid',
+    'Floor',
+    'Ceil',
+    'Relu',
+    'Neg',
+    'Abs',
+  ])
+    await agreeIfThere(op, [x], {}, { rtol: 1e-12, atol: 1e-14 });
+  same(
+    runHere('Exp', [x])[0]!,
+    tensor(
+      'double',
+      [7],
+      Float64Array.from(x.data as Float64Array, (v) => Math.exp(v)),
+    ),
+    'Exp',
+    1e-15,
+  );
+  // 1, -2, 0.5 and, in bfloat16, the same and 3
+  const half = tensor('float16', [3], Uint16Array.of(0x3c00, 0xc000, 0x3800));
+  same(runHere('Neg', [half])[0]!, tensor('float16', [3], Uint16Array.of(0xbc00, 0x4000, 0xb800)), 'Neg', 0, 0);
+  const brain = tensor('bfloat16', [4], Uint16Array.of(0x3f80, 0xc000, 0x3f00, 0x4040));
+  same(runHere('Abs', [brain])[0]!, tensor('bfloat16', [4], Uint16Array.of(0x3f80, 0x4000, 0x3f00, 0x4040)), 'Abs');
 });
 
 test('IsNaN', async () => {
   await agree('IsNaN', [edge]);
 });
 
+test('IsInf', async () => {
+  await agree('IsInf', [edge]);
+  await agree('IsInf', [edge], { detect_negative: int(0) });
+  await agree('IsInf', [edge], { detect_positive: int(0) });
+  await agree('IsInf', [tensor('double', [2], Float64Array.of(Number.NEGATIVE_INFINITY, 1))]);
+  const half = tensor('float16', [3], Uint16Array.of(0x7c00, 0xfc00, 0x7e00));
+  same(runHere('IsInf', [half], {}, { opset: 20 })[0]!, tensor('bool', [3], Uint8Array.of(1, 1, 0)), 'float16');
+  same(runHere('IsNaN', [half], {}, { opset: 20 })[0]!, tensor('bool', [3], Uint8Array.of(0, 0, 1)), 'float16');
+});
+
 test('what a type cannot do is said', () => {
-  assert.throws(
-    () => runHere('Exp', [tensor('double', [1], Float64Array.of(1))]),
-    (e: Error) =>
-      e instanceof UnsupportedError && e.message === 'Exp node "node": X: expected type float, found double',
+  throws(
+    () => runHere('Exp', [tensor('int32', [1], Int32Array.of(1))]),
+    ModelError,
+    /^Exp node "node": X: expected a floating type, found int32$/,
   );
+  throws(() => runHere('Neg', [tensor('bool', [1], Uint8Array.of(1))]), ModelError, /numeric type, found bool/);
 });
 
 test.run();

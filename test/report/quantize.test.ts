@@ -11,6 +11,7 @@ function layer(i: number, more: Partial<LayerReport> = {}): LayerReport {
     opType: 'Gemm',
     params: 1000 + i,
     bits: 4,
+    rows: null,
     bytes: 500 + i,
     granularity: 'channel',
     symmetric: true,
@@ -28,8 +29,14 @@ function layer(i: number, more: Partial<LayerReport> = {}): LayerReport {
 const REPORT: QuantizeReport = {
   kappa: '0.1.0',
   model: { name: 'net.onnx', bytes: 940_000, quantizable: 234_752, layers: 3 },
-  output: { bytes: 125_000, ratio: 7.52, format: 'dense', opset: 17 },
-  budget: { averageBits: 4.1, bytes: null },
+  output: {
+    bytes: 125_000,
+    ratio: 7.52,
+    format: 'dense',
+    opset: 17,
+    parts: { codes: 117_000, scales: 1_500, zeros: 500, order: 0, floats: 0, rest: 6_000 },
+  },
+  budget: { averageBits: 4.1, bytes: null, maxDrop: null, maxError: null },
   averageBits: 4.0834,
   widths: [2, 3, 4, 5, 6, 7, 8],
   metric: 'kl',
@@ -44,10 +51,29 @@ const REPORT: QuantizeReport = {
     { weight: 'b.bias', reason: 'fewer than 256 elements' },
   ],
   allocations: [
-    { name: 'best', averageBits: 4.0834, bytes: 119_000, bits: [4, 4, 8], damage: 0.0019, predicted: 0.0021 },
-    { name: 'uniform', averageBits: 4.01, bytes: 118_000, bits: [4, 4, 4], damage: 0.0024, predicted: 0.003 },
+    {
+      name: 'best',
+      averageBits: 4.0834,
+      bytes: 119_000,
+      bits: [4, 4, 8],
+      rows: false,
+      damage: 0.0019,
+      predicted: 0.0021,
+    },
+    {
+      name: 'uniform',
+      averageBits: 4.01,
+      bytes: 118_000,
+      bits: [4, 4, 4],
+      rows: false,
+      damage: 0.0024,
+      predicted: 0.003,
+    },
   ],
   chosen: 'best',
+  rowsRefused: null,
+  damage: { predicted: 0.0021, together: 0.0019, heldOut: 0.00234 },
+  ranks: [{ metric: 'kl', plans: 6, correlation: 0.943 }],
   evaluation: {
     samples: 10_000,
     predictions: 10_000,
@@ -105,9 +131,52 @@ test('allocations, evaluation, guarantees with their labels, what was left', () 
   assert.match(lineWith(text, 'fewer than 256')!, /2 +a\.bias, b\.bias$/);
 });
 
+test('predicted, together and held out beside each other; ranks; bytes by part', () => {
+  const text = quantizeText(REPORT);
+  assert.is(text.split('\n')[4], 'predicted as a sum: 2.10; on held-out data: 2.34');
+  assert.match(lineWith(text, 'rank correlation')!, /metric +allocations +rank correlation/);
+  assert.match(text, /^ *kl +6 +0\.94$/m);
+  assert.match(lineWith(text, 'zero points')!, /zero points +500 +0\.40%$/);
+  assert.match(lineWith(text, 'all else')!, /6,000 +4\.80%$/);
+  assert.not.match(text, /order of rows|layers in float/);
+});
+
+test('rows of different widths: their range and mean, and why there are none', () => {
+  const rows = [
+    { bits: 2, rows: 30 },
+    { bits: 5, rows: 10 },
+  ];
+  const own = layer(0, { bits: 5, rows, reason: 'rows at 2 bits x30, 5 bits x10' });
+  const allocation = { ...REPORT.allocations[0]!, name: 'rows', rows: true, bits: [2.75, 4, 8] };
+  const text = quantizeText({ ...REPORT, layers: [own], allocations: [allocation] });
+  assert.match(lineWith(text, 'layer0')!, / 2-5: 2\.8 .*rows at 2 bits x30, 5 bits x10/);
+  assert.match(lineWith(text, 'rows (chosen)')!, / 2\.8 4 8$/);
+  const refused = quantizeText({ ...REPORT, rowsRefused: 'format qdq has one width a weight' });
+  assert.match(refused, /^no width for every row: format qdq has one width a weight$/m);
+});
+
+test('what was asked for is said', () => {
+  const asked = (budget: Partial<QuantizeReport['budget']>) =>
+    quantizeText({ ...REPORT, budget: { ...REPORT.budget, averageBits: null, ...budget } }).split('\n')[1]!;
+  assert.match(asked({ bytes: 1_200_000 }), /\(budget 1\.20 MB\)/);
+  assert.match(asked({ maxDrop: { measure: 'accuracy', value: 0.005 } }), /\(drop in accuracy of at most 0\.005\)/);
+  assert.match(asked({ maxError: 0.1 }), /\(proved error of at most 0\.1(00)?\)/);
+  assert.match(asked({}), /\(given plan\)/);
+});
+
 test('without data it says so, and compares nothing', () => {
   const allocations = [{ ...REPORT.allocations[0]!, damage: null }];
-  const text = quantizeText({ ...REPORT, calibration: null, evaluation: null, unit: 'proxy', allocations, left: [] });
+  const damage = { predicted: 0.0021, together: null, heldOut: null };
+  const text = quantizeText({
+    ...REPORT,
+    damage,
+    ranks: [],
+    calibration: null,
+    evaluation: null,
+    unit: 'proxy',
+    allocations,
+    left: [],
+  });
   assert.match(text, /no calibration data: the widths follow the weights alone, no damage was measured/);
   assert.not.match(text, /uniform widths|Held-out|Left in float|KL x/);
 });

@@ -99,6 +99,10 @@ const INSPECTION: InspectReport = {
   ],
   weights: [{ name: 'c', opType: 'Conv', dims: [8, 4, 3, 3], params: 288 }],
   left: [],
+  problems: [
+    { kind: 'operator', operator: 'com.example.Odd', name: 'o', reason: 'opset 1' },
+    { kind: 'node', operator: 'Conv', name: 'c9', reason: 'attribute "pads"' },
+  ],
   parameters: 300,
 };
 
@@ -110,7 +114,10 @@ test('inspection: what is there and what cannot be run', () => {
   assert.match(lineWith(text, '  y '), /y +type 8 +unknown$/);
   assert.match(lineWith(text, 'com.example.Odd  '), /1 +no$/);
   assert.match(lineWith(text, '[8, 4, 3, 3]'), /c +Conv +\[8, 4, 3, 3\] +288$/);
-  const fine = inspectText({ ...INSPECTION, operators: INSPECTION.operators.slice(0, 1) });
+  assert.match(lineWith(text, 'c9'), /^ *Conv +c9 +attribute "pads"$/);
+  const partly = inspectText({ ...INSPECTION, operators: INSPECTION.operators.slice(0, 1) });
+  assert.match(partly, /^every operator is supported, but not all that these nodes ask of them$/m);
+  const fine = inspectText({ ...INSPECTION, operators: INSPECTION.operators.slice(0, 1), problems: [] });
   assert.match(fine, /^every operator is supported$/m);
 });
 

@@ -28,7 +28,7 @@ test('Test 1: lower bound of Theorem 4.7 on a layer of known curvature', () => {
     }
   }
   const layer = { opType: 'Gemm', dims: [n, n], rows: n, cols: n, groups: 1, nodes: [] };
-  const { sigmaMax, condition } = layerSpectrum(wasm, layer, rows);
+  const { sigmaMax, condition } = layerSpectrum(wasm, layer, () => rows);
   assert.ok(Math.abs(sigmaMax - 100) < 1e-3 && Math.abs(condition - 100) < 1e-2);
 
   // The document's formula: kappa = 100, D = 2, eps = 1e-6 gives log2(4e8) = 28.6 bits ("about 27" there); fp64 has 52.

@@ -19,7 +19,20 @@ test('agrees with the whole decomposition, small and large, tall and wide', () =
     const next = random(m + n);
     const a = Float64Array.from({ length: m * n }, () => next() - 0.5);
     close([sigmaMax(wasm, a, m, n)], [svd(wasm, a, m, n).sigma[0]!], { relative: 1e-11 }, `${m} x ${n}`);
+    const narrow = Float32Array.from(a);
+    const sigma = svd(wasm, Float64Array.from(narrow), m, n).sigma[0]!;
+    close([sigmaMax(wasm, narrow, m, n)], [sigma], { relative: 1e-11 }, `${m} x ${n}, floats`);
   }
+});
+
+test('large: a known largest value among many', () => {
+  const n = 1100;
+  const next = random(3);
+  const a = Float32Array.from({ length: n * n }, () => (next() - 0.5) / 64);
+  // Ones add a direction with singular value n / 32, well above the others (about sqrt(n / 12) / 32).
+  for (let i = 0; i < a.length; i++) a[i]! += 1 / 32;
+  const found = sigmaMax(wasm, a, n, n);
+  assert.ok(Math.abs(found / (n / 32) - 1) < 0.01, `${found}`);
 });
 
 test('one direction, equal directions, one element, none', () => {

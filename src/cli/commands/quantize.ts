@@ -2,34 +2,40 @@ import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { DataError, UsageError } from '../../errors.ts';
 import {
+  DEFAULT_ROUNDING,
   FORMATS,
   findLayers,
   prepareModel,
   type Granularity,
+  type MaxDrop,
   type Model,
   objectiveNames,
   openDataset,
   type Plan,
   parsePlan,
-  type QuantizeResult,
   quantize,
   ROUNDINGS,
   readModel,
   type StrategyName,
   strategyNames,
+  type Unit,
+  UNITS,
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
-import { cacheKey, cacheText, readCache } from '../cache.ts';
+import { type Cached, cacheKey, cacheText, readCache } from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, parseSize, readInput } from '../files.ts';
-import { common, each, type MeasuringFlags, measuringFlags, oneOf, parseGranularity } from '../flags.ts';
+import { common, each, type MeasuringFlags, measuringFlags, oneOf, parseDrop, parseGranularity } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
 
 interface Flags extends CommonFlags, MeasuringFlags {
   readonly bits?: number;
   readonly budget?: { readonly bytes: number; readonly text: string };
+  readonly maxDrop?: MaxDrop;
+  readonly maxError?: number;
+  readonly unit?: Unit;
   readonly calib?: string;
   readonly eval?: string;
   readonly output?: string;
@@ -55,7 +61,7 @@ export function addQuantize(program: Command): void {
     .command('quantize')
     .summary('make a model smaller')
     .description(
-      'Makes an ONNX model smaller: chooses a bit width for every layer under a budget and writes a standard ONNX file.\nGive a budget (--bits or --budget) or a plan (--plan).',
+      'Makes an ONNX model smaller: chooses a bit width for every layer, or every row of it, under a budget and writes a standard ONNX file.\nGive a budget (--bits or --budget), a limit (--max-drop or --max-error) or a plan (--plan).',
     )
     .argument('<model>', 'ONNX file')
     .option('--bits <b>', 'budget: average bits a weight, scales counted', (t) =>
@@ -65,6 +71,16 @@ export function addQuantize(program: Command): void {
       bytes: parseSize(text, '--budget'),
       text,
     }))
+    .option(
+      '--max-drop <measure:value>',
+      "the smallest file that loses no more on the --eval data: 'accuracy:0.5%', 'kl:0.005' (nats), 'loss:0.01' (nats of cross-entropy), 'error:1e-4' (relative squared)",
+      parseDrop,
+    )
+    .option(
+      '--max-error <eps>',
+      'the fewest bytes whose proved bound on the l2 error of the outputs (Theorem 3.4) is at most this',
+      (t) => parseNumber(t, '--max-error', { min: Number.MIN_VALUE }),
+    )
     .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
     .option('--eval <data>', 'held-out data: the written file is run on it beside the original')
     .option('-o, --output <file>', 'file to write (default: beside the model, MODEL-4.1b.onnx for --bits 4.1)')
@@ -84,8 +100,13 @@ export function addQuantize(program: Command): void {
       oneOf('--objective', objectiveNames()),
     )
     .option(
+      '--unit <unit>',
+      'what has a width of its own: layer, rows (every output channel), or auto (default): what does less damage',
+      oneOf('--unit', UNITS),
+    )
+    .option(
       '--rounding <name>',
-      `how codes are chosen: ${Object.keys(ROUNDINGS).join(', ')}`,
+      `how codes are chosen: ${Object.keys(ROUNDINGS).join(', ')} (default: ${DEFAULT_ROUNDING.rounding})`,
       oneOf('--rounding', Object.keys(ROUNDINGS)),
     )
     .option(
@@ -104,6 +125,7 @@ export function addQuantize(program: Command): void {
   common(command, [
     'kappa quantize model.onnx --bits 4.1 --calib data.npz',
     'kappa quantize model.onnx --budget 1.2MB --calib data.npz --eval test.npz -o small.onnx',
+    'kappa quantize model.onnx --max-drop accuracy:0.5% --calib data.npz --eval test.npz -o small.onnx',
     "kappa quantize model.onnx --bits 4 --calib data.npz --pin 'head*=8' --exclude embed --cache model.cache",
     'kappa quantize model.onnx --plan plan.json -o small.onnx',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
@@ -127,23 +149,32 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const format = plan ? planFormat(plan) : flags.format;
   const calibration = flags.calib === undefined ? undefined : await openDataset(flags.calib, model);
   const evaluation = flags.eval === undefined ? undefined : await openDataset(flags.eval, model);
+  if (flags.maxDrop && calibration && !evaluation)
+    context.note(
+      'WARNING: --max-drop without --eval: the drop is kept on the calibration data, which the file is fitted to; expect a larger one elsewhere',
+    );
   if (!calibration) context.note('no --calib: widths are chosen from the weights alone, and no damage is measured');
 
   let key = '';
-  let table: QuantizeResult['table'] | undefined;
+  let cached: Partial<Cached> = {};
   if (cacheOut) {
-    const { widths, metric, loss, samples, batch, seed, granularity } = flags;
-    key = await cacheKey(bytes, flags.calib, { widths, metric, loss, samples, batch, seed, granularity, format });
-    const cached = await readCache(cacheOut.path, key);
-    table = cached.table;
-    context.note(cached.note);
+    const { widths, metric, loss, samples, batch, seed, granularity, rounding } = flags;
+    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format };
+    key = await cacheKey(bytes, flags.calib, settings);
+    const found = await readCache(cacheOut.path, key);
+    cached = found;
+    context.note(found.note);
   }
   const result = await quantize(await context.kernels(), bytes, {
     name: path,
     bits: flags.bits,
     budgetBytes: flags.budget?.bytes,
+    maxDrop: flags.maxDrop,
+    maxError: flags.maxError,
+    unit: flags.unit,
     plan,
-    table,
+    table: cached.table,
+    gains: cached.gains,
     calibration,
     evaluation,
     widths: flags.widths,
@@ -170,7 +201,9 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   await writeAll([
     { ...output, data: result.bytes },
     ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
-    ...(cacheOut && !table ? [{ ...cacheOut, data: cacheText(key, result.table) }] : []),
+    ...(cacheOut && (!cached.table || (result.gains && !cached.gains))
+      ? [{ ...cacheOut, data: cacheText(key, result.table, result.gains) }]
+      : []),
   ]);
   await context.result(report, () => quantizeText(report, context.report));
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
@@ -181,25 +214,39 @@ function checkFlags(flags: Flags): void {
   const ways = [
     ['--bits', flags.bits],
     ['--budget', flags.budget],
+    ['--max-drop', flags.maxDrop],
+    ['--max-error', flags.maxError],
     ['--plan', flags.plan],
   ].filter(([, value]) => value !== undefined);
-  if (ways.length === 0) throw new UsageError('expected --bits, --budget or --plan: how small the model is to become');
+  if (ways.length === 0)
+    throw new UsageError(
+      'expected --bits, --budget, --max-drop, --max-error or --plan: how small the model is to become',
+    );
   if (ways.length > 1)
     throw new UsageError(
-      `expected one of --bits, --budget and --plan, got ${ways.map(([name]) => name).join(' and ')}`,
+      `expected one of --bits, --budget, --max-drop, --max-error and --plan, got ${ways.map(([name]) => name).join(' and ')}`,
     );
   if (flags.plan === undefined) return;
-  const { strategy, objective, rounding, granularity, format, pin, exclude, tie } = flags;
-  const idle = Object.entries({ strategy, objective, rounding, granularity, format, pin, exclude, tie }).find(
+  const { strategy, objective, unit, rounding, granularity, format, pin, exclude, tie } = flags;
+  const idle = Object.entries({ strategy, objective, unit, rounding, granularity, format, pin, exclude, tie }).find(
     ([, v]) => v !== undefined,
   );
   if (idle) throw new UsageError(`--${idle[0]}: has no effect with --plan, which says it for every layer`);
 }
 
 /** Beside the model: its name and what was asked for. */
-function defaultOutput(path: string, { bits, budget }: Flags): string {
+function defaultOutput(path: string, { bits, budget, maxDrop, maxError }: Flags): string {
   const stem = basename(path).replace(/\.onnx$/i, '');
-  const suffix = bits !== undefined ? `${bits}b` : budget ? budget.text.replaceAll(/\s/g, '') : 'planned';
+  const suffix =
+    bits !== undefined
+      ? `${bits}b`
+      : budget
+        ? budget.text.replaceAll(/\s/g, '')
+        : maxDrop
+          ? `${maxDrop.measure}-${maxDrop.value}`
+          : maxError !== undefined
+            ? `error-${maxError}`
+            : 'planned';
   return join(dirname(path), `${stem}-${suffix}.onnx`);
 }
 

@@ -1,0 +1,274 @@
+/**
+ * A width for every row: minimise the sum of the rows' damages within a budget of bytes, by the Lagrangian of the budget. For a
+ * multiplier every row chooses for itself; the dual value is a bound no plan can beat, so that what is lost is known.
+ */
+import { UsageError } from '../errors.ts';
+import { fillRows, type Filling } from './row-fill.ts';
+import { checkRowTable, layerBytes, type RowLayer, type RowTable, uniformBytes } from './row-table.ts';
+
+export interface RowAllocation {
+  /** For every layer of the table the width of every row. */
+  readonly widths: readonly (readonly number[])[];
+  /** Sum of the layers' bytes, exactly as written. */
+  readonly bytes: number;
+  /** Sum of the rows' damages. */
+  readonly damage: number;
+  /** Proved: no choice of widths within the budget has a lower sum of damages. */
+  readonly lowerBound: number;
+}
+
+/** How a layer's rows may be chosen: all at widths[mode], or (from `MIXED` on) each for itself. */
+const MIXED = -1;
+const MIXED_SYMMETRIC = -2;
+
+/** Layers that share one mode; more than one only where they are tied. */
+type Group = readonly number[];
+
+/** Bisections of the multiplier: past these it is known to one part in 2^50. */
+const STEPS = 60;
+
+/**
+ * Widths of least total damage found within `budget` bytes. Deterministic.
+ * @throws UsageError where even the smallest widths take more
+ * @throws RangeError for a damaged table
+ */
+export function allocateRows(table: RowTable, budget: number): RowAllocation {
+  checkRowTable(table);
+  const problem = new RowProblem(table);
+  if (!(budget >= problem.minBytes))
+    throw new UsageError(`budget of ${budget} bytes: below the smallest plan of rows, ${problem.minBytes} bytes`);
+  const free = problem.search(budget);
+  let best = problem.filled(free.feasible, budget);
+  // Where layers change their mode all at once, bytes jump: the rows then take up the slack under each of the two sets of modes.
+  for (const { modes } of [free.feasible, free.over ?? free.feasible]) {
+    const fixed = problem.search(budget, modes);
+    if (!fixed.reached) continue;
+    const other = problem.filled(fixed.feasible, budget);
+    if (other.damage < best.damage) best = other;
+  }
+  const widths = table.layers.map((layer, l) => Array.from(best.choice[l]!, (j) => layer.widths[j]!));
+  return { widths, bytes: best.bytes, damage: best.damage, lowerBound: Math.min(free.bound, best.damage) };
+}
+
+/** Choices for one multiplier. */
+interface Point extends Filling {
+  readonly modes: readonly number[];
+  /** Lagrangian: damage + multiplier * bytes, at most that of any plan. */
+  readonly value: number;
+}
+
+class RowProblem {
+  readonly layers: readonly RowLayer[];
+  readonly groups: readonly Group[];
+  /** For every layer and width, the damage of all its rows. */
+  private readonly whole: readonly Float64Array[];
+  private readonly wholeBytes: readonly (readonly number[])[];
+
+  constructor(table: RowTable) {
+    this.layers = table.layers;
+    this.groups = groupsOf(table);
+    this.whole = this.layers.map(({ rows, widths, damage }) => {
+      const sums = new Float64Array(widths.length);
+      for (let r = 0; r < rows; r++) for (let j = 0; j < widths.length; j++) sums[j]! += damage[r * widths.length + j]!;
+      return sums;
+    });
+    this.wholeBytes = this.layers.map((layer) => layer.widths.map((_, j) => uniformBytes(layer, j)));
+  }
+
+  get minBytes(): number {
+    return this.groups.reduce((n, g) => n + Math.min(...this.uniformModes(g).map((m) => this.groupBytes(g, m))), 0);
+  }
+
+  /**
+   * The multiplier at which the choices just fit, by bisection.
+   * @param fixed a mode for every group that has to be kept
+   */
+  search(
+    budget: number,
+    fixed?: readonly number[],
+  ): { feasible: Point; over: Point | undefined; bound: number; reached: boolean } {
+    let bound = 0;
+    const at = (multiplier: number): Point => {
+      const point = this.choose(multiplier, fixed);
+      const dual = point.value - multiplier * budget;
+      // A rounding error must not lift the bound above what is true.
+      if (dual > bound) bound = dual - 1e-12 * (point.value + multiplier * budget);
+      return point;
+    };
+    let low = 0;
+    let over: Point | undefined = at(0);
+    if (over.bytes <= budget)
+      return { feasible: over, over: undefined, bound: Math.max(bound, over.value), reached: true };
+    let high = this.damageScale();
+    let feasible = at(high);
+    for (let i = 0; feasible.bytes > budget && i < 200; i++) {
+      low = high;
+      over = feasible;
+      high *= 16;
+      feasible = at(high);
+    }
+    if (feasible.bytes > budget) {
+      const smallest = this.smallest(fixed);
+      return { feasible: smallest, over, bound, reached: smallest.bytes <= budget };
+    }
+    for (let i = 0; i < STEPS; i++) {
+      // Multipliers span many orders of magnitude: the geometric mean, once there is a positive lower end.
+      const middle = low > 0 ? Math.sqrt(low) * Math.sqrt(high) : high / 1024;
+      if (!(middle > low && middle < high)) break;
+      const point = at(middle);
+      if (point.bytes <= budget) {
+        high = middle;
+        feasible = point;
+      } else {
+        low = middle;
+        over = point;
+      }
+    }
+    return { feasible, over, bound, reached: true };
+  }
+
+  /** What is left of the budget spent on single rows and layers. */
+  filled(point: Point, budget: number): Filling {
+    const mixed = this.layers.map(() => false);
+    this.groups.forEach((g, i) => {
+      if (g.length === 1 && point.modes[i]! < 0) mixed[g[0]!] = true;
+    });
+    return fillRows(this.layers, this.groups, mixed, point, budget);
+  }
+
+  private choose(multiplier: number, fixed?: readonly number[]): Point {
+    const choice: Uint8Array[] = this.layers.map(({ rows }) => new Uint8Array(rows));
+    let value = 0;
+    let bytes = 0;
+    let damage = 0;
+    const modes = this.groups.map((group, i) => {
+      let best = Number.POSITIVE_INFINITY;
+      let mode = 0;
+      for (const m of fixed ? [fixed[i]!] : this.modes(group)) {
+        const cost = m >= 0 ? this.uniformCost(group, m, multiplier) : this.mixedCost(group[0]!, m, multiplier);
+        if (cost < best) {
+          best = cost;
+          mode = m;
+        }
+      }
+      value += best;
+      for (const l of group) {
+        if (mode >= 0) choice[l]!.fill(mode);
+        else this.mixedCost(l, mode, multiplier, choice[l]!);
+        bytes += layerBytes(this.layers[l]!, countsOf(this.layers[l]!, choice[l]!));
+        damage += damageOf(this.layers[l]!, choice[l]!);
+      }
+      return mode;
+    });
+    return { choice, modes, value, bytes, damage };
+  }
+
+  /** Each group at its mode's fewest bytes. */
+  private smallest(fixed?: readonly number[]): Point {
+    const modes = this.groups.map((g, i) => {
+      if (fixed && fixed[i]! >= 0) return fixed[i]!;
+      const bytes = this.uniformModes(g).map((m) => this.groupBytes(g, m));
+      return bytes.indexOf(Math.min(...bytes));
+    });
+    return this.choose(0, modes);
+  }
+
+  private modes(group: Group): number[] {
+    const [first] = group;
+    const { widths, asymmetric, whole } = this.layers[first!]!;
+    const alone = group.length === 1 && whole !== true;
+    const symmetric = widths.filter((b) => !asymmetric.includes(b)).length;
+    return [
+      ...this.uniformModes(group),
+      ...(alone && widths.length > 1 ? [MIXED] : []),
+      ...(alone && symmetric > 1 && symmetric < widths.length ? [MIXED_SYMMETRIC] : []),
+    ];
+  }
+
+  private uniformModes(group: Group): number[] {
+    return this.layers[group[0]!]!.widths.map((_, j) => j);
+  }
+
+  private groupBytes(group: Group, mode: number): number {
+    return group.reduce((n, l) => n + this.wholeBytes[l]![mode]!, 0);
+  }
+
+  private uniformCost(group: Group, mode: number, multiplier: number): number {
+    const damage = group.reduce((n, l) => n + this.whole[l]![mode]!, 0);
+    return damage + multiplier * this.groupBytes(group, mode);
+  }
+
+  /**
+   * Least damage + multiplier * bytes of a layer whose rows choose each for itself, codes without padding.
+   * @param out where each row's choice is put
+   */
+  private mixedCost(l: number, mode: number, multiplier: number, out?: Uint8Array): number {
+    const { rows, widths, asymmetric, price, damage } = this.layers[l]!;
+    const allowed = widths.flatMap((b, j) => (mode === MIXED || !asymmetric.includes(b) ? [j] : []));
+    const zeros = mode === MIXED && widths.some((b) => asymmetric.includes(b)) ? price.zeros : 0;
+    const costs = widths.map((b) => (multiplier * price.codes * b) / 8);
+    let total = multiplier * rows * (price.scales + price.order + zeros);
+    for (let r = 0; r < rows; r++) {
+      let best = Number.POSITIVE_INFINITY;
+      let at = 0;
+      for (const j of allowed) {
+        const cost = damage[r * widths.length + j]! + costs[j]!;
+        if (cost < best) {
+          best = cost;
+          at = j;
+        }
+      }
+      total += best;
+      if (out) out[r] = at;
+    }
+    return total;
+  }
+
+  /** Damage a byte, as a first multiplier. */
+  private damageScale(): number {
+    let damage = 0;
+    for (const sums of this.whole) damage += sums[0]!;
+    return damage > 0 ? damage / Math.max(1, this.minBytes) : 1;
+  }
+}
+
+/** Layers joined by ties, every other by itself, in the order of the table. @throws UsageError for tied layers of other widths */
+function groupsOf({ layers, ties = [] }: RowTable): Group[] {
+  const root = layers.map((_, l) => l);
+  const find = (l: number): number => {
+    let r = l;
+    while (root[r] !== r) r = root[r]!;
+    return r;
+  };
+  for (const tie of ties) {
+    const members = tie.map((name) => find(layers.findIndex((l) => l.name === name)));
+    const first = Math.min(...members);
+    for (const m of members) root[m] = first;
+  }
+  const groups = new Map<number, number[]>();
+  layers.forEach((layer, l) => {
+    const r = find(l);
+    const group = groups.get(r) ?? [];
+    group.push(l);
+    groups.set(r, group);
+    if (layer.widths.join() !== layers[r]!.widths.join())
+      throw new UsageError(
+        `layers '${layers[r]!.name}' and '${layer.name}': tied to one width but with different ones to choose from`,
+      );
+  });
+  return [...groups.values()];
+}
+
+/** How many rows have each width. */
+export function countsOf({ widths }: RowLayer, choice: Uint8Array): number[] {
+  const counts = widths.map(() => 0);
+  for (const j of choice) counts[j]!++;
+  return counts;
+}
+
+/** Sum of the rows' damages, in the order of the rows. */
+export function damageOf({ widths, damage }: RowLayer, choice: Uint8Array): number {
+  let sum = 0;
+  for (let r = 0; r < choice.length; r++) sum += damage[r * widths.length + choice[r]!]!;
+  return sum;
+}

@@ -1,0 +1,327 @@
+import { DataError, KappaError } from '../errors.ts';
+import { type Dataset, datasetFromArrays, datasetFromSamples } from '../data/index.ts';
+import { findNonFinite } from '../data/finite.ts';
+import { Session } from '../graph/index.ts';
+import type { Model } from '../onnx/model.ts';
+import type { Progress } from '../progress.ts';
+import { arrayOf, sizeOf, type Tensor, tensor } from '../tensor.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+import { Draws, field, type Texture, TEXTURES } from './synthetic/draws.ts';
+import { type InputKind, inputKinds } from './synthetic/inputs.ts';
+import { fitMoments, type Moments, targetOf } from './synthetic/moments.ts';
+import { ATTEMPTS, batched, shapesOf } from './synthetic/shapes.ts';
+import { put, write, writerOf } from './synthetic/written.ts';
+
+export interface SyntheticOptions {
+  /** Samples wanted, >= 1; fewer are drawn where they would not fit into 256 MiB. Default 128. */
+  readonly samples?: number | undefined;
+  readonly seed?: number | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+export interface Synthetic {
+  readonly dataset: Dataset;
+  /** What was drawn and what it rests on, one line, to be printed wherever the data was used. */
+  readonly note: string;
+}
+
+const SAMPLES = 128;
+/** Elements of all samples of one input together. */
+const MOST = 2 ** 26;
+/** Inputs of this many channels or fewer have a mean of their own for each. */
+const CHANNELS = 16;
+/** Probes of each texture, and samples run at once. */
+const PROBES = 8;
+const BATCH = 16;
+
+/**
+ * Inputs for people without data, drawn by seed: never as good as real ones, and every figure measured on them is a proxy.
+ *
+ * - Integers that index a table: text the model writes itself where it tells the next token, any row otherwise.
+ * - Integers that are compared with constants: those constants. Other integers and truth values: 0 or 1.
+ * - Numbers in front of a BatchNormalization, with nothing but affine operators between: means and variances for which its
+ *   running statistics are met as nearly as can be, pictures with the texture that meets them best.
+ * - Other pictures: dead leaves, mean 0 and variance 1. Anything else: standard normal.
+ *
+ * Sizes a model leaves open are tried until it runs. Take the model as it came: folding drops the statistics.
+ * @throws DataError where no size tried makes the model run; UnsupportedError for operators and types there are none of;
+ *   RangeError for a number of samples that is none
+ */
+export async function syntheticDataset(wasm: Wasm, model: Model, options: SyntheticOptions = {}): Promise<Synthetic> {
+  const { samples = SAMPLES, seed = 0, progress = () => {} } = options;
+  if (!Number.isSafeInteger(samples) || samples < 1)
+    throw new RangeError(`samples: expected a whole number >= 1, got ${samples}`);
+  const session = new Session(model, wasm);
+  try {
+    return await new Synthesis(wasm, model, session, seed, progress).dataset(samples);
+  } finally {
+    session.dispose();
+  }
+}
+
+/** How the elements of one input are drawn. */
+interface Source {
+  readonly kind: InputKind;
+  readonly shape: readonly number[];
+  readonly moments: Moments;
+  readonly note: string;
+}
+
+const STANDARD: Moments = { texture: 'white', means: [0], deviation: 1 };
+
+class Synthesis {
+  constructor(
+    private readonly wasm: Wasm,
+    private readonly model: Model,
+    private readonly session: Session,
+    private readonly seed: number,
+    private readonly progress: Progress,
+  ) {}
+
+  async dataset(wanted: number): Promise<Synthetic> {
+    const kinds = inputKinds(this.model, this.session);
+    if (kinds.length === 0) throw new DataError('data-free: the model has no input to draw');
+    const plain = this.plainSources(kinds);
+    const one = this.sample(plain, 1, 0);
+    const sources = plain.map((source, i) => this.fitted(source, i, one));
+    const largest = Math.max(...sources.map((s) => sizeOf(s.shape)));
+    const samples = Math.max(1, Math.min(wanted, Math.floor(MOST / Math.max(1, largest))));
+    const together = this.takesBatches(sources);
+    const arrays = this.sample(sources, samples, 1);
+    const written = await this.write(sources, arrays, samples, together);
+    const notes = sources.map(
+      (s) => `${s.kind.name} [${s.shape.join(', ')}] ${s.kind.name === written ? WRITTEN : s.note}`,
+    );
+    const fewer = samples < wanted ? ` (of ${wanted} wanted)` : '';
+    const note = `no real data: ${samples} inputs${fewer} drawn with seed ${this.seed}, every damage measured on them is a proxy; ${notes.join('; ')}`;
+    const name = 'drawn data';
+    if (together) return { dataset: datasetFromArrays(new Map(Object.entries(arrays)), name), note };
+    const parts = Array.from({ length: samples }, (_, i) => ({
+      name: `${name} ${i}`,
+      read: () => new Map(sources.map(({ kind, shape }) => [kind.name, part(arrays[kind.name]!, shape, i)])),
+    }));
+    return { dataset: await datasetFromSamples(parts, name), note };
+  }
+
+  /** Sources of the first sizes the model runs on, before anything is fitted. */
+  private plainSources(kinds: readonly InputKind[]): Source[] {
+    let reason = '';
+    const tried = new Set<string>();
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const shapes = shapesOf(kinds, attempt);
+      const key = [...shapes.values()].join(';');
+      if (tried.has(key) || [...shapes.values()].some((s) => sizeOf(s) > MOST)) continue;
+      tried.add(key);
+      const sources = kinds.map((kind) => plain(kind, shapes.get(kind.name)!));
+      try {
+        const made = this.session.run(this.sample(sources, 1, 0));
+        const bad = Object.entries(made).find(([, t]) => findNonFinite(t) !== undefined);
+        if (bad === undefined) return sources;
+        reason = `output "${bad[0]}" is not finite`;
+      } catch (error) {
+        if (!(error instanceof KappaError)) throw error;
+        reason = error.message;
+      }
+    }
+    throw new DataError(`data-free: no inputs found that the model runs on (${tried.size} sizes tried): ${reason}`);
+  }
+
+  /** The source with the moments that the first BatchNormalization behind it asks for. */
+  private fitted(source: Source, index: number, others: Readonly<Record<string, Tensor>>): Source {
+    const { kind, shape } = source;
+    if (kind.dtype !== 'float') return source;
+    const target = targetOf(this.model, kind.name);
+    if (target === undefined) return source;
+    const axis = channelAxis(kind, shape);
+    const channels = axis !== undefined && shape[axis]! <= CHANNELS ? shape[axis]! : 1;
+    const run = (x: Tensor) =>
+      this.session.run({ ...others, [kind.name]: x }, { fetch: [target.value] })[target.value]!;
+    const draw = (moments: Moments, draws: Draws) => this.floats({ ...source, moments }, draws, 1);
+    try {
+      const moments = fitMoments(
+        target,
+        channels,
+        spread(kind, shape) ? TEXTURES : ['white'],
+        {
+          flat: (means) => draw({ texture: 'white', means, deviation: 0 }, new Draws(0)),
+          textured: (texture) => {
+            const draws = new Draws(this.seed + 7919 * (index + 1));
+            return Array.from({ length: PROBES }, () => draw({ texture, means: [0], deviation: 1 }, draws));
+          },
+        },
+        run,
+      );
+      if (moments === undefined) return source;
+      return { ...source, moments, note: `${named(moments.texture, kind)} that meet the statistics of ${target.node}` };
+    } catch (error) {
+      if (!(error instanceof KappaError)) throw error;
+      return source;
+    }
+  }
+
+  /** Whether the first axis of every input counts samples, so that several can be run at once. */
+  private takesBatches(sources: readonly Source[]): boolean {
+    const counts = ({ kind, shape }: Source) =>
+      shape[0] === 1 && (typeof kind.dims[0] !== 'number' || kind.dims[0] === 1);
+    if (!sources.every(counts)) return false;
+    // One sample at a time is a batch of its own.
+    if (sources.some(({ kind }) => kind.dims[0] === 1)) return true;
+    try {
+      this.session.run(this.sample(sources, 2, 0));
+      return true;
+    } catch (error) {
+      if (!(error instanceof KappaError)) throw error;
+      return false;
+    }
+  }
+
+  /** n samples of every input, stacked along their first axis. */
+  private sample(sources: readonly Source[], n: number, stream: number): Record<string, Tensor> {
+    return Object.fromEntries(
+      sources.map((source, i) => {
+        const draws = new Draws(this.seed + 104729 * stream + 7907 * i);
+        return [source.kind.name, this.drawn(source, draws, n)];
+      }),
+    );
+  }
+
+  private drawn(source: Source, draws: Draws, n: number): Tensor {
+    const { dtype, rows, compared } = source.kind;
+    if (dtype === 'float') return this.floats(source, draws, n);
+    const dims = stacked(source.shape, n);
+    const data = new (arrayOf(dtype))(sizeOf(dims));
+    const t = tensor(dtype, dims, data);
+    if (dtype === 'double' || dtype === 'float16' || dtype === 'bfloat16')
+      return this.asType(this.floats(source, draws, n), t);
+    for (let i = 0; i < data.length; i++)
+      put(
+        t,
+        i,
+        rows !== undefined
+          ? draws.below(rows)
+          : compared.length > 0
+            ? compared[draws.below(compared.length)]!
+            : draws.below(2),
+      );
+    return t;
+  }
+
+  private asType({ data }: Tensor, to: Tensor): Tensor {
+    const { arena, k } = this.wasm;
+    if (to.data instanceof Float64Array) to.data.set(data as Float32Array);
+    else if (to.dtype === 'bfloat16') {
+      const bits = new Uint32Array((data as Float32Array).buffer);
+      for (let i = 0; i < bits.length; i++) to.data[i] = bits[i]! >>> 16;
+    } else
+      arena.scope((alloc) => {
+        const from = alloc(4 * data.length);
+        const at = alloc(2 * data.length);
+        arena.put(from, data);
+        k.f32_to_f16(from, data.length, at);
+        (to.data as Uint16Array).set(arena.u16(at, data.length));
+      });
+    return to;
+  }
+
+  private floats({ kind, shape, moments }: Source, draws: Draws, n: number): Tensor {
+    const dims = stacked(shape, n);
+    const data = new Float32Array(sizeOf(dims));
+    const { texture, means, deviation } = moments;
+    const axis = channelAxis(kind, shape);
+    const channels = axis === undefined ? 1 : shape[axis]!;
+    const each = data.length / (n * channels);
+    const last = axis !== undefined && axis === shape.length - 1;
+    const [height, width] = spread(kind, shape) ?? [1, each];
+    for (let s = 0; s < n; s++) {
+      const common = deviation === 0 ? undefined : planes(draws, texture, height, width, each);
+      for (let c = 0; c < channels; c++) {
+        // Channels of a picture show the same thing, in colours that differ a little.
+        const shared = kind.picture !== undefined;
+        const own =
+          common === undefined || (shared && channels === 1) ? undefined : planes(draws, texture, height, width, each);
+        const mean = means[c] ?? means[0]!;
+        for (let i = 0; i < each; i++) {
+          const base = common?.[i] ?? 0;
+          const v = own === undefined ? base : shared ? COMMON * base + OWN * own[i]! : own[i]!;
+          data[last ? (s * each + i) * channels + c : (s * channels + c) * each + i] = mean + deviation * v;
+        }
+      }
+    }
+    return tensor('float', dims, data);
+  }
+
+  /** Rewrites the tokens of a model that tells the next one. @returns the name of their input */
+  private async write(
+    sources: readonly Source[],
+    arrays: Readonly<Record<string, Tensor>>,
+    samples: number,
+    together: boolean,
+  ): Promise<string | undefined> {
+    const tables = sources.filter((s) => s.kind.rows !== undefined && s.shape.length === 2 && s.shape[0] === 1);
+    for (const { kind, shape } of tables) {
+      const cut = (start: number, count: number) =>
+        Object.fromEntries(sources.map((s) => [s.kind.name, part(arrays[s.kind.name]!, s.shape, start, count)]));
+      const writer = writerOf(this.session, cut(0, 1), kind.name, kind.rows!);
+      if (writer === undefined) continue;
+      const batch = together && typeof kind.dims[0] !== 'number' ? BATCH : 1;
+      const tokens = tensor(arrays[kind.name]!.dtype, [samples, shape[1]!], arrays[kind.name]!.data);
+      const run = (start: number, count: number) => this.session.run(cut(start, count))[writer.output]!;
+      await write(this.wasm, writer, tokens, new Draws(this.seed + 15485863), batch, run, (done, total) =>
+        this.progress('writing text', done, total),
+      );
+      return kind.name;
+    }
+    return undefined;
+  }
+}
+
+const WRITTEN = 'text the model wrote itself';
+/** Shares of a picture channel's deviation that all have in common, and of its own: the squares sum to 1. */
+const COMMON = 0.96;
+const OWN = 0.28;
+
+function plain(kind: InputKind, shape: readonly number[]): Source {
+  const note =
+    kind.rows !== undefined
+      ? `any of ${kind.rows} rows`
+      : kind.compared.length > 0
+        ? `one of ${kind.compared.join(', ')}`
+        : /int|bool/.test(kind.dtype)
+          ? '0 or 1'
+          : `${named(kind.picture ? 'leaves' : 'white', kind)} of mean 0 and variance 1: nothing in the model says more`;
+  return { kind, shape, moments: kind.picture ? { ...STANDARD, texture: 'leaves' } : STANDARD, note };
+}
+
+function named(texture: Texture, kind: InputKind): string {
+  if (!kind.picture) return texture === 'white' ? 'normal numbers' : `${texture} signals`;
+  return texture === 'leaves' ? 'pictures of dead leaves' : `${texture} noise pictures`;
+}
+
+/** The axis along which an input's numbers differ in what they mean. */
+function channelAxis(kind: InputKind, shape: readonly number[]): number | undefined {
+  if (kind.picture) return kind.picture.axis;
+  return shape.length >= 3 ? 1 : undefined;
+}
+
+/** Height and width of what has neighbours; undefined where nothing says that anything has. */
+function spread(kind: InputKind, shape: readonly number[]): readonly [number, number] | undefined {
+  if (kind.picture?.axis === 1) return [shape[2]!, shape[3]!];
+  if (kind.picture) return [shape[1]!, shape[2]!];
+  return shape.length === 3 && kind.dtype === 'float' ? [1, shape[2]!] : undefined;
+}
+
+function planes(draws: Draws, texture: Texture, height: number, width: number, each: number): Float64Array {
+  return height * width === each ? field(draws, texture, height, width) : field(draws, 'white', 1, each);
+}
+
+/** The shape of n samples. A scalar has no axis to stack along: its samples are told apart by `part`. */
+function stacked(shape: readonly number[], n: number): number[] {
+  return n === 1 ? [...shape] : shape.length === 0 ? [n] : batched(shape, n);
+}
+
+/** `count` samples from the `index`th on of an input's stacked array, as the model takes them. */
+function part(t: Tensor, shape: readonly number[], index: number, count = 1): Tensor {
+  const each = sizeOf(shape);
+  const dims = count === 1 ? shape : batched(shape, count);
+  return tensor(t.dtype, dims, t.data.subarray(index * each, (index + count) * each));
+}

@@ -1,0 +1,154 @@
+import type { Choice, CostLayer, CostTable } from '../allocate/types.ts';
+import { UnsupportedError } from '../errors.ts';
+import { backward, type Visit } from '../gradient/index.ts';
+import type { Layer } from '../graph/layers.ts';
+import { DAMAGE_CAP } from './damage.ts';
+import { LayerGains } from './gains.ts';
+import { dataFor, type MetricContext, type MetricData, metricNamed, registerMetric } from './metric.ts';
+import { type Draw, Projections } from './projection.ts';
+import { localErrorRows } from './rows.ts';
+
+/** The width whose error sets each layer's level, where it is among the widths; the narrowest otherwise. */
+const REFERENCE_WIDTH = 4;
+
+/** A model that cannot be differentiated. */
+export class NoGradientError extends UnsupportedError {}
+
+/**
+ * How much each row (output channel) of every layer counts: the damage at the network's output, in the unit of its losses, is
+ * predicted to be the sum over rows of gain times the row's local error (`localErrorRows`). By backward passes of random projections of
+ * the outputs over the calibration data, one a sample for all layers and rows at once: a row's gain is E[(d projection / d y_row)^2],
+ * places weighted by the error that is made there, and each layer's gains are scaled so that the error of one width counts exactly what the projections say, places and rows
+ * taken together (a Gauss-Newton, that is Fisher, quadratic form: J. Martens, arXiv 1412.1193).
+ * @returns weight name to one gain a row, >= 0
+ * @throws NoGradientError naming the first node that gradients cannot pass
+ */
+export async function rowGains(context: MetricContext, data: MetricData): Promise<ReadonlyMap<string, Float64Array>> {
+  return gainsOf(context, data, 'signs');
+}
+
+async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Promise<Map<string, Float64Array>> {
+  const { wasm, session, layers, candidates, progress } = context;
+  const { calibration, dataset, batch } = data;
+  for (const layer of layers) checkLinear(layer);
+  const byOutput = new Map(layers.flatMap((l) => l.nodes.map((n) => [n.outputs[0]!, l] as const)));
+  const wanted = new Set(byOutput.keys());
+  const projections = new Projections(wasm, data.losses, (o) => meanSquare(data, o), draw, context.seed);
+  const sums = new Map<Layer, LayerGains>();
+  let samples = 0;
+  try {
+    for (const layer of layers) {
+      const float = candidates.float(layer);
+      const error = referenceOf(context, layer).map((v, i) => v - float[i]!);
+      sums.set(layer, new LayerGains(wasm, layer, candidates.shaped(layer, error)));
+    }
+    for await (const { feeds, count } of dataset.batches(batch, { limit: data.samples })) {
+      const trace = session.trace(feeds);
+      try {
+        const seeds = projections.draw((output) => session.value(trace, output), count);
+        const visit: Visit = (call) => {
+          const layer = byOutput.get(call.node.outputs[0]!);
+          if (layer !== undefined) sums.get(layer)!.visit(call, count);
+        };
+        const done = backward(wasm, session, trace, seeds, visit, { wanted });
+        if (!done.ok) throw new NoGradientError(done.obstacle);
+      } finally {
+        session.release(trace);
+      }
+      for (const sum of sums.values()) sum.endBatch();
+      samples += count;
+      progress('gradients', samples, Math.min(data.samples, dataset.count));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    return new Map(
+      layers.map((layer) => {
+        const errors = localErrorRows(context, data, layer, referenceOf(context, layer));
+        const found = calibration.layers.get(layer.weight);
+        return [layer.weight, sums.get(layer)!.read(samples, errors, found, inputSquare(data, layer))];
+      }),
+    );
+  } finally {
+    for (const sum of sums.values()) sum.dispose();
+  }
+}
+
+/** The layer at the reference width, row form; all zeros where that is what it was. */
+function referenceOf({ candidates, widths }: MetricContext, layer: Layer): Float32Array {
+  const float = candidates.float(layer);
+  const values = candidates.values(layer, widths.includes(REFERENCE_WIDTH) ? REFERENCE_WIDTH : Math.min(...widths));
+  return values.every((v, i) => v === float[i]) ? new Float32Array(float.length) : values;
+}
+
+const LINEAR = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose', 'Gather'];
+
+/** @throws NoGradientError for a weight that some node uses in another way than as the matrix, or table, of a linear map */
+function checkLinear(layer: Layer): void {
+  for (const { opType, inputs } of layer.nodes)
+    if (!LINEAR.includes(opType) || inputs[opType === 'Gather' ? 0 : 1] !== layer.weight)
+      throw new NoGradientError(`layer ${layer.name}: the rows of a weight of ${opType} have no gains`);
+}
+
+function meanSquare(data: MetricData, value: string): number {
+  const s = data.calibration.values.get(value);
+  return s === undefined ? 0 : s.variance + s.mean * s.mean;
+}
+
+/** E[x^2] of what one element of a layer's output sums; a transposed convolution's places meet one in every stride's inputs. */
+function inputSquare(data: MetricData, layer: Layer): number {
+  const strides = layer.opType === 'ConvTranspose' ? layer.nodes[0]!.attributes.get('strides') : undefined;
+  const apart = strides?.type === 'ints' ? strides.value.reduce((a, b) => a * b, 1) : 1;
+  return meanSquare(data, layer.input) / apart;
+}
+
+const METRICS: readonly { readonly name: string; readonly draw: Draw }[] = [
+  { name: 'jac', draw: 'signs' },
+  { name: 'fisher', draw: 'labels' },
+];
+
+/**
+ * `jac`: the sum over a layer's rows of gain times local error, the gains from random projections (`rowGains`). `fisher`: the same
+ * with labels drawn from the model's own output, whose gains are noisy where the model is sure. Where gradients cannot pass a
+ * node the table is that of `kl`, and its metric says so.
+ */
+for (const { name, draw } of METRICS)
+  registerMetric({
+    name,
+    needsData: true,
+    async measure(context) {
+      const data = dataFor(name, context);
+      try {
+        return tableOf(name, context, data, await gainsOf(context, data, draw));
+      } catch (error) {
+        if (!(error instanceof NoGradientError)) throw error;
+        const table = await metricNamed('kl').measure(context);
+        return { ...table, metric: `kl (no ${name}: ${error.message})` };
+      }
+    },
+  });
+
+function tableOf(
+  metric: string,
+  context: MetricContext,
+  data: MetricData,
+  gains: ReadonlyMap<string, Float64Array>,
+): CostTable {
+  const { candidates } = context;
+  const widths = [...context.widths].sort((a, b) => a - b);
+  const layers = context.layers.map((layer): CostLayer => {
+    const gain = gains.get(layer.weight)!;
+    const choices = widths.map((bits): Choice => {
+      const errors = localErrorRows(context, data, layer, candidates.values(layer, bits));
+      let damage = 0;
+      for (let r = 0; r < layer.rows; r++) damage += gain[r]! * errors[r]!;
+      return {
+        bits,
+        damage: Number.isNaN(damage) ? DAMAGE_CAP : Math.min(DAMAGE_CAP, damage),
+        bytes: candidates.bytes(layer, bits),
+        measured: false,
+      };
+    });
+    return { name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices };
+  });
+  const unit = data.losses.every((l) => l.loss === 'kl') ? 'kl' : 'nse';
+  return { version: 1, metric, unit, samples: data.samples, layers };
+}

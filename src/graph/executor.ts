@@ -1,0 +1,111 @@
+import { InterruptedError, ModelError } from '../errors.ts';
+import type { Node } from '../onnx/model.ts';
+import type { Tensor } from '../tensor.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+import { NodeRuntime, release, retain } from './buffer.ts';
+import { atNode } from './failure.ts';
+import type { Plan } from './plan.ts';
+import type { Program } from './steps.ts';
+
+/** Called after each node; the tensors are valid during the call only. Nodes folded at construction do not run again. */
+export type Observer = (node: Node, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]) => void;
+
+/** What holds for one run and every body run within it. */
+export interface Control {
+  readonly observe?: Observer | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Bodies that may still be run, and how many there were to begin with. */
+  left: number;
+  readonly limit: number;
+}
+
+/** Values by name. */
+export type Lookup = (name: string) => Tensor | undefined;
+
+/** Where a node runs: what its bodies see, and what their results belong to. */
+interface Place {
+  readonly lookup: Lookup;
+  readonly runtime: NodeRuntime;
+  readonly control: Control;
+}
+
+/** Runs plans, and bodies within the nodes of plans. */
+export class Executor {
+  #place: Place | undefined;
+
+  constructor(readonly wasm: Wasm) {}
+
+  /**
+   * Runs the steps of a plan; what they make is kept in `local`, retained once, until it is dead.
+   * @param outer values that are not in `local`
+   */
+  run(plan: Plan, local: Map<string, Tensor>, outer: Lookup, control: Control): void {
+    const { observe, signal } = control;
+    const lookup: Lookup = (name) => local.get(name) ?? outer(name);
+    const runtime = new NodeRuntime(this.wasm);
+    const before = this.#place;
+    try {
+      for (const [i, step] of plan.steps.entries()) {
+        const { node } = step;
+        if (signal?.aborted) throw new InterruptedError();
+        const inputs = node.inputs.map((v) => (v === '' ? undefined : lookup(v)));
+        // An observer may have run another plan meanwhile.
+        this.#place = { lookup, runtime, control };
+        let made: readonly Tensor[] = [];
+        try {
+          const all = atNode(node, () => step.run(inputs, runtime));
+          made = node.outputs.map((_, j) => all[j]!);
+          for (const [j, name] of node.outputs.entries())
+            if (name !== '' && made[j] === undefined)
+              throw new ModelError(`${node.opType} node "${node.name}" has no output ${j}`);
+          observe?.(node, inputs, made);
+        } catch (error) {
+          runtime.end([]);
+          throw error;
+        }
+        runtime.end(made.filter((_, j) => node.outputs[j] !== ''));
+        node.outputs.forEach((name, j) => {
+          if (name !== '') local.set(name, made[j]!);
+        });
+        for (const name of plan.dead[i]!) {
+          const t = local.get(name);
+          if (t === undefined) continue;
+          local.delete(name);
+          release(t);
+        }
+      }
+    } finally {
+      this.#place = before;
+    }
+  }
+
+  /** Runs a body within the node that is being run; its results belong to that node. */
+  body(program: Program, inputs: readonly (Tensor | undefined)[]): readonly Tensor[] {
+    const place = this.#place;
+    if (place === undefined) throw new Error('a body was run outside its node');
+    const { lookup, runtime, control } = place;
+    if (inputs.length !== program.inputs.length)
+      throw new ModelError(`body: expected ${program.inputs.length} inputs, found ${inputs.length}`);
+    if (control.signal?.aborted) throw new InterruptedError();
+    if (--control.left < 0)
+      throw new ModelError(`more than ${control.limit} iterations in one run: raise maxIterations if that is meant`);
+    const outer: Lookup = (name) => program.constants.get(name) ?? lookup(name);
+    const local = new Map<string, Tensor>();
+    try {
+      inputs.forEach((t, i) => {
+        if (t === undefined) throw new ModelError(`body: input "${program.inputs[i]}" is missing`);
+        retain(t);
+        local.set(program.inputs[i]!, t);
+      });
+      this.run(program.plan, local, outer, control);
+      const outputs = program.outputs.map((name) => (local.get(name) ?? outer(name))!);
+      for (const t of outputs) {
+        retain(t);
+        runtime.adopt(t);
+      }
+      return outputs;
+    } finally {
+      for (const t of local.values()) release(t);
+    }
+  }
+}

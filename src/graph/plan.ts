@@ -1,0 +1,25 @@
+import type { Step } from './steps.ts';
+
+/** The nodes of a run in order, and after each the values that nothing later reads. */
+export interface Plan {
+  readonly steps: readonly Step[];
+  readonly dead: readonly (readonly string[])[];
+}
+
+/**
+ * The order with what can be freed after each step.
+ * @param kept values that stay to the end: outputs, and what the caller names
+ */
+export function planOf(steps: readonly Step[], kept: Iterable<string>): Plan {
+  const seen = new Set(kept);
+  const dead: string[][] = steps.map(() => []);
+  for (let i = steps.length - 1; i >= 0; i--) {
+    const { reads, node } = steps[i]!;
+    for (const name of [...reads, ...node.outputs]) {
+      if (name === '' || seen.has(name)) continue;
+      seen.add(name);
+      dead[i]!.push(name);
+    }
+  }
+  return { steps, dead };
+}

@@ -1,0 +1,248 @@
+import { allocateRows, type RowAllocation } from '../allocate/rows.ts';
+import type { RowLayer, RowPrice, RowTable } from '../allocate/row-table.ts';
+import type { CostTable, Plan, PlanLayer } from '../allocate/types.ts';
+import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import { UsageError } from '../errors.ts';
+import type { Layer } from '../graph/layers.ts';
+import { blockOf } from '../grid/index.ts';
+
+/** Width beyond which rows are not written apart. */
+const WIDEST = 8;
+
+/** What decides the widths of rows besides their damages and the budget. */
+export interface RowSettings {
+  /** Layer name -> width of all its rows; 32 leaves it in float. */
+  readonly pins: ReadonlyMap<string, number>;
+  /** Groups of layers that share a width. */
+  readonly ties?: readonly (readonly string[])[] | undefined;
+  readonly rounding: string;
+}
+
+/** Why rows of this analyzer's layers cannot have widths of their own; undefined where they can. */
+export function rowsRefused(analyzer: CurvatureQuantizationAnalyzer, table: CostTable): string | undefined {
+  if (!analyzer.calibrated) return 'no calibration data to tell rows apart';
+  if (table.unit === 'proxy') return `metric ${table.metric} says nothing of rows`;
+  if (!analyzer.format.mixedBytes) return `format ${analyzer.format.name} has one width a weight`;
+  if (analyzer.rounding.granularity === 'tensor') return 'one scale a tensor serves rows of one width only';
+  if (analyzer.widths.filter((b) => b <= WIDEST).length < 2) return 'there is but one width up to 8 bits';
+  return undefined;
+}
+
+/** Plans with a width for every row: the sum of the rows' damages, a bound of what no such plan can beat. */
+export class RowPlans {
+  /** Layers whose rows, or all of them together, have widths up to 8. */
+  private readonly table: RowTable;
+  /** The others, pinned to 16 bits or left in float: name -> choice of the cost table. */
+  private readonly fixed = new Map<string, { bits: number; bytes: number; damage: number }>();
+
+  /**
+   * @param gains damage of each row / its error at the layer's output, by weight name; a layer without keeps one width
+   * @param costs every layer's damages are scaled so that its rows sum to these
+   */
+  constructor(
+    private readonly analyzer: CurvatureQuantizationAnalyzer,
+    private readonly costs: CostTable,
+    private readonly gains: ReadonlyMap<string, Float64Array>,
+    private readonly settings: RowSettings,
+  ) {
+    const layers: RowLayer[] = [];
+    for (const layer of analyzer.layers) {
+      const pin = settings.pins.get(layer.name) ?? settings.pins.get(layer.weight);
+      if (pin !== undefined && pin > WIDEST) this.fixed.set(layer.name, this.choice(layer, pin));
+      else layers.push(this.rowLayer(layer, pin));
+    }
+    const named = new Map(analyzer.layers.flatMap((l) => [[l.weight, l.name] as const, [l.name, l.name] as const]));
+    this.table = {
+      layers,
+      ties: settings.ties?.map((tie) => tie.map((n) => named.get(n) ?? n).filter((n) => !this.fixed.has(n))),
+    };
+  }
+
+  /**
+   * The plan of least predicted damage found within that many bytes of codes, scales, zero points and order.
+   * @param how.least no row is narrower than this
+   * @param how.weights layer name -> what its damages count for, 1 where absent
+   * @returns undefined where not even the smallest widths fit
+   */
+  within(
+    bytes: number,
+    how: { readonly least?: number; readonly weights?: ReadonlyMap<string, number> } = {},
+  ): Plan | undefined {
+    const { least = 2, weights } = how;
+    const layers = this.table.layers.map((l) => withoutBelow(l, least)).map((l) => weighted(l, weights?.get(l.name)));
+    const table = { ...this.table, layers };
+    const taken = sum([...this.fixed.values()].map((f) => f.bytes));
+    if (table.layers.length === 0) return undefined;
+    let found: RowAllocation;
+    try {
+      found = allocateRows(table, bytes - taken);
+    } catch (error) {
+      if (error instanceof UsageError) return undefined;
+      throw error;
+    }
+    return this.plan(found, least, weights === undefined);
+  }
+
+  /**
+   * Plans in which one layer after the other counts for twice or half as much, those of most predicted damage first; told whether the
+   * last plan was better, and goes on from there where it was.
+   */
+  *moves(plan: Plan, bytes: number, least: number): Generator<Plan, void, boolean> {
+    const layers = this.table.layers
+      .filter((l) => l.whole !== true)
+      .map((layer) => {
+        const own = plan.layers.find((l) => l.name === layer.name)!;
+        const bits = own.rowBits ?? new Array<number>(layer.rows).fill(own.bits);
+        return { name: layer.name, damage: predicted(layer, bits) };
+      })
+      .sort((a, b) => b.damage - a.damage);
+    let weights = new Map<string, number>();
+    for (const { name } of layers)
+      for (const factor of [2, 0.5]) {
+        const tried = new Map(weights).set(name, factor);
+        const moved = this.within(bytes, { least, weights: tried });
+        if (!moved || !(yield moved)) continue;
+        weights = tried;
+        break;
+      }
+  }
+
+  /** Predicted damage of each layer of a plan by weight name; undefined for a layer whose widths are not among these. */
+  damagesOf(plan: Plan): Map<string, number> {
+    const damages = new Map<string, number>();
+    for (const p of plan.layers) {
+      const layer = this.table.layers.find((l) => l.name === p.name);
+      const fixed = this.fixed.get(p.name);
+      if (fixed?.bits === p.bits) damages.set(p.weight, fixed.damage);
+      const bits = p.rowBits ?? (layer && new Array<number>(layer.rows).fill(p.bits));
+      if (layer && bits?.every((b) => layer.widths.includes(b))) damages.set(p.weight, predicted(layer, bits));
+    }
+    return damages;
+  }
+
+  /** Predicted damage of any plan; undefined where some width is not among these. */
+  predict(plan: Plan): number | undefined {
+    const damages = this.damagesOf(plan);
+    return damages.size === plan.layers.length ? sum([...damages.values()]) : undefined;
+  }
+
+  private plan(found: RowAllocation, least: number, plain: boolean): Plan {
+    const { analyzer, costs, fixed } = this;
+    const widths = new Map(this.table.layers.map((l, i) => [l.name, found.widths[i]!]));
+    const floats = [...fixed.values()];
+    const bytes = found.bytes + sum(floats.map((f) => f.bytes));
+    const own = sum(this.table.layers.map((l, i) => predicted(l, found.widths[i]!)));
+    const damage = own + sum(floats.map((f) => f.damage));
+    return {
+      version: 1,
+      metric: costs.metric,
+      strategy: least > 2 ? `rows-${least}` : 'rows',
+      objective: 'sum',
+      averageBits: (8 * bytes) / analyzer.quantizable,
+      bytes,
+      predicted: damage,
+      gap: least > 2 || !plain ? null : Math.max(0, found.damage - found.lowerBound),
+      layers: analyzer.layers.map((layer) => this.planLayer(layer, widths.get(layer.name))),
+    };
+  }
+
+  private planLayer({ name, weight }: Layer, rowBits: readonly number[] | undefined): PlanLayer {
+    const { granularity, asymmetricBits } = this.analyzer.rounding;
+    const bits = rowBits ? rowBits.reduce((a, b) => Math.max(a, b)) : this.fixed.get(name)!.bits;
+    const used = [...new Set(rowBits)].sort((a, b) => a - b);
+    const asymmetric = used.filter((b) => asymmetricBits.includes(b));
+    return {
+      name,
+      weight,
+      bits,
+      ...(used.length > 1 ? { rowBits: rowBits! } : {}),
+      granularity,
+      symmetric: !asymmetricBits.includes(bits),
+      ...(used.length > 1 && asymmetric.length > 0 && asymmetric.length < used.length
+        ? { asymmetricBits: asymmetric }
+        : {}),
+      rounding: this.settings.rounding,
+      format: this.analyzer.format.name,
+    };
+  }
+
+  private rowLayer(layer: Layer, pin: number | undefined): RowLayer {
+    const { analyzer, gains } = this;
+    const widths = pin !== undefined ? [pin] : analyzer.widths.filter((b) => b <= WIDEST);
+    const gain = gains.get(layer.weight);
+    if (gain && gain.length !== layer.rows)
+      throw new UsageError(
+        `gains of '${layer.weight}': expected ${layer.rows}, one for each row, found ${gain.length}`,
+      );
+    const damage = new Float64Array(layer.rows * widths.length);
+    widths.forEach((bits, j) => {
+      const errors = analyzer.rowErrors(layer, bits);
+      const shares = errors.map((e, r) => e * Math.max(0, gain?.[r] ?? 1));
+      const total = shares.reduce((a, b) => a + b, 0);
+      const whole = this.choice(layer, bits).damage;
+      // Rows that nothing is known to hang on share what the whole layer was seen to do.
+      for (let r = 0; r < layer.rows; r++)
+        damage[r * widths.length + j] = total > 0 ? (whole * shares[r]!) / total : whole / layer.rows;
+    });
+    return {
+      name: layer.name,
+      weight: layer.weight,
+      rows: layer.rows,
+      widths,
+      asymmetric: analyzer.rounding.asymmetricBits.filter((b) => widths.includes(b)),
+      whole: gain === undefined,
+      price: priceOf(analyzer, layer),
+      damage,
+    };
+  }
+
+  private choice(layer: Layer, bits: number): { bits: number; bytes: number; damage: number } {
+    const own = this.costs.layers.find((l) => l.weight === layer.weight);
+    const found = own?.choices.find((c) => c.bits === bits);
+    if (!found)
+      throw new UsageError(
+        `layer '${layer.name}': expected a width among ${own?.choices.map((c) => c.bits)}, found ${bits}`,
+      );
+    return found;
+  }
+}
+
+/** Bytes of one row as the analyzer's format and scales have them. */
+function priceOf(analyzer: CurvatureQuantizationAnalyzer, { rows, cols }: Layer): RowPrice {
+  const { granularity, scaleType } = analyzer.rounding;
+  const block = blockOf(rows, cols, granularity);
+  const blocks = Math.ceil(cols / block);
+  return {
+    codes: blocks * block,
+    scales: blocks * (scaleType === 'float16' ? 2 : 4),
+    zeros: blocks,
+    order: rows <= 256 ? 1 : rows <= 65536 ? 2 : 4,
+  };
+}
+
+/** The layer without its widths below `least`, unless it has no other. */
+function withoutBelow(layer: RowLayer, least: number): RowLayer {
+  const kept = layer.widths.flatMap((b, j) => (b >= least ? [j] : []));
+  if (kept.length === 0 || kept.length === layer.widths.length) return layer;
+  const n = layer.widths.length;
+  const damage = new Float64Array(layer.rows * kept.length);
+  for (let r = 0; r < layer.rows; r++)
+    kept.forEach((j, i) => {
+      damage[r * kept.length + i] = layer.damage[r * n + j]!;
+    });
+  return { ...layer, widths: kept.map((j) => layer.widths[j]!), damage };
+}
+
+/** The layer with its damages multiplied. */
+function weighted(layer: RowLayer, weight = 1): RowLayer {
+  return weight === 1 ? layer : { ...layer, damage: layer.damage.map((d) => d * weight) };
+}
+
+/** Damage of a layer's rows at those widths. */
+function predicted({ widths, damage }: RowLayer, rowBits: readonly number[]): number {
+  return rowBits.reduce((total, b, r) => total + damage[r * widths.length + widths.indexOf(b)]!, 0);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((a, b) => a + b, 0);
+}

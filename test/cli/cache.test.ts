@@ -1,0 +1,80 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import type { CostTable } from '../../src/allocate/types.ts';
+import { cacheKey, cacheText, readCache } from '../../src/cli/cache.ts';
+import { UsageError } from '../../src/errors.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'kappa-cache-'));
+const path = (name: string) => join(folder, name);
+test.after(() => rmSync(folder, { recursive: true }));
+
+const TABLE: CostTable = {
+  version: 1,
+  metric: 'kl',
+  unit: 'kl',
+  samples: 9,
+  layers: [
+    {
+      name: 'a',
+      weight: 'a.weight',
+      opType: 'Gemm',
+      params: 300,
+      choices: [{ bits: 4, damage: 0.1, bytes: 160, measured: true }],
+    },
+  ],
+};
+
+test('a table and gains of rows come back as they were', async () => {
+  const gains = new Map([['a.weight', Float64Array.of(0.1, 1 / 3, 0, 1e-300)]]);
+  writeFileSync(path('both'), cacheText('key', TABLE, gains));
+  const both = await readCache(path('both'), 'key');
+  assert.equal(both.table, TABLE);
+  assert.equal(both.gains, gains);
+  writeFileSync(path('table'), cacheText('key', TABLE));
+  const alone = await readCache(path('table'), 'key');
+  assert.equal(alone.table, TABLE);
+  assert.is(alone.gains, undefined);
+});
+
+test('another key, a damaged file, none at all: measured anew, and said; a file that is no cache is left alone', async () => {
+  const note = async (name: string, key = 'key') => {
+    const { table, gains, note } = await readCache(path(name), key);
+    assert.is(table, undefined);
+    assert.is(gains, undefined);
+    return note;
+  };
+  writeFileSync(path('other'), cacheText('another', TABLE));
+  assert.match(await note('other'), /made from another model, data or settings/);
+  assert.match(await note('missing'), /none yet/);
+  for (const gains of [[1], { a: 1 }, { a: [-1] }, { a: ['1'] }, { a: [null] }]) {
+    writeFileSync(path('bad'), JSON.stringify({ kappaCache: 1, key: 'key', table: TABLE, gains }));
+    assert.match(await note('bad'), /damaged \(gains.*measuring anew/);
+  }
+  writeFileSync(path('text'), 'dear diary');
+  let error: unknown;
+  await readCache(path('text'), 'key').catch((e: unknown) => {
+    error = e;
+  });
+  assert.instance(error, UsageError);
+});
+
+test('the key changes with the model, the data and every setting, not with their order', async () => {
+  const model = Uint8Array.of(1, 2, 3);
+  writeFileSync(path('data'), 'x');
+  const keys = await Promise.all([
+    cacheKey(model, undefined, {}),
+    cacheKey(Uint8Array.of(1, 2, 4), undefined, {}),
+    cacheKey(model, path('data'), {}),
+    cacheKey(model, undefined, { rounding: 'gptq' }),
+    cacheKey(model, undefined, { rounding: 'nearest' }),
+    cacheKey(model, undefined, { widths: [2, 4] }),
+  ]);
+  assert.is(new Set(keys).size, keys.length);
+  const a = await cacheKey(model, undefined, { seed: 1, samples: 2 });
+  assert.is(await cacheKey(model, undefined, { samples: 2, seed: 1 }), a);
+});
+
+test.run();
