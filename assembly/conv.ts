@@ -165,10 +165,11 @@ export function depthwise2d(
 function at_edge(x: usize, w: i32, rows: i32, dh: i32, weights: usize, kw: i32, dw: i32, left: i32): f32 {
   let total: f32 = 0;
   const down = (<usize>dh * <usize>w) << 2;
+  const begin = left < 0 ? min(kw, (-left + dw - 1) / dw) : 0;
+  const end = max(begin, min(kw, w > left ? (w - left - 1) / dw + 1 : 0));
   for (let ky = 0; ky < rows; ky++, x += down, weights += <usize>kw << 2) {
-    for (let kx = 0; kx < kw; kx++) {
-      const ix = left + kx * dw;
-      if (<u32>ix < <u32>w) total += load<f32>(x + (<usize>ix << 2)) * load<f32>(weights + (<usize>kx << 2));
+    for (let kx = begin; kx < end; kx++) {
+      total += load<f32>(x + (<usize>(left + kx * dw) << 2)) * load<f32>(weights + (<usize>kx << 2));
     }
   }
   return total;

@@ -65,11 +65,12 @@ export function maxpool2d(
 /** Largest of one window, whose columns may leave the line on either side. */
 function max_at(x: usize, w: i32, rows: i32, down: usize, kw: i32, dw: i32, left: i32): f32 {
   let best: f32 = -Infinity;
+  const begin = left < 0 ? min(kw, (-left + dw - 1) / dw) : 0;
+  const taps = max(begin, min(kw, w > left ? (w - left - 1) / dw + 1 : 0)) - begin;
+  x += <usize>(left + begin * dw) << 2;
   for (let ky = 0; ky < rows; ky++, x += down) {
-    for (let kx = 0; kx < kw; kx++) {
-      const ix = left + kx * dw;
-      if (<u32>ix < <u32>w) best = max<f32>(best, load<f32>(x + (<usize>ix << 2)));
-    }
+    let s = x;
+    for (let kx = 0; kx < taps; kx++, s += <usize>dw << 2) best = max<f32>(best, load<f32>(s));
   }
   return best;
 }

@@ -1,12 +1,12 @@
 import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocate/optimizer.ts';
 import type { StrategyName } from './allocate/strategies.ts';
-import type { Choice, CostTable, Plan } from './allocate/types.ts';
+import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
-import { chooseLosses, type LossName } from './curvature/damage.ts';
+import { chooseLosses } from './curvature/damage.ts';
 import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf } from './curvature/joint.ts';
-import { type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
+import { type Checkpoint, type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
 import './curvature/jac.ts';
 import { localErrorRows } from './curvature/rows.ts';
@@ -15,8 +15,9 @@ import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { UnsupportedError, UsageError } from './errors.ts';
+import { equalize } from './graph/equalize.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
-import { asFloats } from './grid/weight.ts';
+import type { Coded } from './grid/coded.ts';
 import { prepareModel } from './graph/prepare.ts';
 import { Session } from './graph/session.ts';
 import type { Model } from './onnx/model.ts';
@@ -24,41 +25,15 @@ import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
 import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
-import { bitsOf, sizeOf, type Tensor } from './tensor.ts';
+import { sequentialPass } from './quantize/sequential.ts';
+import { sizeOf, type Tensor } from './tensor.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
+import { floatBytes, inFloat, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
+import { type AnalyzerOptions, DEFAULT_ROUNDING, widthsOf } from './analyzer/options.ts';
 
-export interface AnalyzerOptions {
-  /** Damage or output error that counts as met, > 0. Default 0.01. */
-  readonly targetAccuracy?: number | undefined;
-  /** Smallest and largest width, 2..8 or 16. Default 2 and 8. */
-  readonly minBits?: number | undefined;
-  readonly maxBits?: number | undefined;
-  /** Widths to choose from; overrides minBits and maxBits. */
-  readonly widths?: readonly number[] | undefined;
-  /** Sensitivity metric; default `kl` with data, `spectral` without. */
-  readonly metric?: string | undefined;
-  readonly loss?: LossName | undefined;
-  readonly rounding?: Partial<RoundingSettings> | undefined;
-  /** Output format whose bytes the cost table counts. Default `dense`. */
-  readonly format?: string | undefined;
-  /** Samples run at once; chosen from the model's activations where absent. */
-  readonly batch?: number | undefined;
-  /** Most calibration samples used. */
-  readonly samples?: number | undefined;
-  readonly seed?: number | undefined;
-  readonly progress?: Progress | undefined;
-}
-
-/** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least error at the layer's output). */
-export const DEFAULT_ROUNDING: RoundingSettings = {
-  granularity: 'channel',
-  clip: 'gram',
-  scaleType: 'float16',
-  asymmetricBits: [2, 3, 4, 5, 6, 7, 8],
-  rounding: 'gptq+cd',
-};
+export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
 
 /** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
 const TABLE_PREDICTIONS = 8192;
@@ -129,7 +104,8 @@ export class CurvatureQuantizationAnalyzer {
       ...rounding,
       scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
     };
-    this.model = prepareModel(model);
+    const prepared = prepareModel(model);
+    this.model = options.equalize ? equalize(prepared).model : prepared;
     const { layers, left } = withoutNonFinite(wasm, this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;
@@ -214,15 +190,19 @@ export class CurvatureQuantizationAnalyzer {
 
   /** Layer x width -> damage and bytes, by the metric chosen. */
   async costTable(): Promise<CostTable> {
-    this.costs ??= await this.tableOf(this.options.metric ?? (this.data ? 'kl' : 'spectral'));
+    this.costs ??= await this.measureTable(this.options.metric ?? (this.data ? 'kl' : 'spectral'), this.options);
     return this.costs;
   }
 
   /** A cost table by any registered metric, measured anew. @throws UsageError for a metric there is not, or one that lacks data */
-  async tableOf(name: string): Promise<CostTable> {
+  tableOf(name: string): Promise<CostTable> {
+    return this.measureTable(name, {});
+  }
+
+  private async measureTable(name: string, { checkpoint }: Pick<AnalyzerOptions, 'checkpoint'>): Promise<CostTable> {
     const metric = metricNamed(name);
     if (metric.name === 'spectral') await this.computeSpectra();
-    const table = await metric.measure(this.context());
+    const table = await metric.measure(this.context(checkpoint));
     const layers = table.layers.map((l) => ({
       ...l,
       choices: [...l.choices, inFloat(this.layers.find((own) => own.weight === l.weight)!)],
@@ -366,6 +346,29 @@ export class CurvatureQuantizationAnalyzer {
     return weightsOf(this, new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
   }
 
+  /**
+   * The plan's weights in codes, layer after layer on the inputs that the layers before give once quantized: less damage than each
+   * layer by itself. By weight name; layers at 32 bits are not among them. @throws RangeError before `calibrate`
+   */
+  async sequential(plan: Pick<Plan, 'layers'>): Promise<ReadonlyMap<string, Coded>> {
+    if (!this.data || !this.calibration)
+      throw new RangeError('call calibrate() before a plan is quantized in sequence');
+    const { dataset, batch, calibration } = this.data;
+    const { coded } = await sequentialPass(this.wasm, {
+      model: this.model,
+      layers: this.layers,
+      plan,
+      spec: this.rounding,
+      float: (layer) => this.candidates.float(layer),
+      gram: (layer) => calibration.layers.get(layer.weight)?.gram,
+      dataset,
+      batch,
+      samples: calibration.samples,
+      progress: (...p) => this.progress(...p),
+    });
+    return coded;
+  }
+
   /** Damage of weights as they were written, measured on the calibration data. @throws RangeError before `calibrate` */
   async measureWritten(quantized: QuantizedModel): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
@@ -396,7 +399,7 @@ export class CurvatureQuantizationAnalyzer {
     this.running?.dispose();
   }
 
-  private context(): MetricContext {
+  private context(checkpoint?: Checkpoint): MetricContext {
     const { wasm, layers, candidates, widths, spectra, data } = this;
     const progress: Progress = (...p) => this.progress(...p);
     const session = () => this.session;
@@ -412,6 +415,7 @@ export class CurvatureQuantizationAnalyzer {
       data,
       progress,
       seed: this.options.seed ?? 0,
+      checkpoint,
     };
   }
 
@@ -440,46 +444,4 @@ export class CurvatureQuantizationAnalyzer {
     }
     return { batch: 1, predictions: 1 };
   }
-}
-
-/** The layer left in float: a choice of its own, taken only where a layer is pinned to 32 bits. */
-function inFloat(layer: Layer): Choice {
-  return { bits: 32, damage: 0, bytes: floatBytes(layer), measured: true };
-}
-
-/** Bytes of a weight as it came. */
-function floatBytes({ params, dtype }: Layer): number {
-  return (params * bitsOf(dtype)) / 8;
-}
-
-/** A weight that holds NaN or infinity has no grid: it stays as it is. */
-function withoutNonFinite(
-  wasm: Wasm,
-  model: Model,
-  { layers, left }: ReturnType<typeof findLayers>,
-): ReturnType<typeof findLayers> {
-  const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
-  const bad = layers.flatMap(({ weight }) => {
-    const value = asFloats(wasm, initializers.get(weight)!.tensor()).find((v) => !Number.isFinite(v));
-    return value === undefined ? [] : [{ weight, reason: `holds ${value}: only finite weights are quantized` }];
-  });
-  return { layers: layers.filter((l) => !bad.some((b) => b.weight === l.weight)), left: [...left, ...bad] };
-}
-
-/** |alpha| of a Gemm, 1 elsewhere. */
-function scaleOf(layer: Layer): number {
-  const alpha = layer.opType === 'Gemm' ? layer.nodes[0]!.attributes.get('alpha') : undefined;
-  return alpha?.type === 'float' ? Math.abs(alpha.value) : 1;
-}
-
-function widthsOf(options: AnalyzerOptions): readonly number[] {
-  const low = options.minBits ?? 2;
-  const high = options.maxBits ?? 8;
-  const all = [2, 3, 4, 5, 6, 7, 8, 16];
-  const widths = options.widths ?? all.filter((b) => b >= low && b <= high);
-  if (widths.length === 0 || widths.some((b) => !all.includes(b)))
-    throw new RangeError(
-      `widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`,
-    );
-  return [...new Set(widths)].sort((a, b) => a - b);
 }

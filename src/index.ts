@@ -15,6 +15,7 @@ export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from '
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
 export { inspectModel } from './jobs/inspect.ts';
 export { type RunModelOptions, runModel } from './jobs/run.ts';
+export { type MetricRank, metricRanks } from './jobs/ranks.ts';
 export { type SearchOptions, type Unit, UNITS } from './jobs/search.ts';
 export { type SweepOptions, sweep } from './jobs/sweep.ts';
 export { DROP_MEASURES, type MaxDrop } from './jobs/targets.ts';
@@ -68,12 +69,15 @@ export {
 } from './curvature/operators.ts';
 export type { LossName } from './curvature/damage.ts';
 export {
+  type Checkpoint,
+  type Measured,
   type Metric,
   type MetricContext,
   type MetricData,
   metricNames,
   registerMetric,
 } from './curvature/metric.ts';
+export { type Agreement, type RankAgreement, rankAgreement } from './curvature/ranking.ts';
 export type { WeightFormat } from './quantize/format.ts';
 export { FORMATS } from './quantize/formats.ts';
 export { type Rounding, ROUNDINGS } from './quantize/rounding.ts';
@@ -82,6 +86,8 @@ export { type Rounding, ROUNDINGS } from './quantize/rounding.ts';
 export { makeInitializer, makeNode, readModel, writeModel } from './onnx/index.ts';
 export type { Attribute, Graph, Initializer, Model, Node, ValueInfo } from './onnx/index.ts';
 export {
+  equalize,
+  type EqualizedPair,
   findLayers,
   foldBatchNormalization,
   prepareModel,
@@ -93,6 +99,7 @@ export {
 } from './graph/index.ts';
 
 // Data.
+export { type Synthetic, type SyntheticOptions, syntheticDataset } from './calibrate/synthetic.ts';
 export {
   type Batch,
   type BatchOptions,

@@ -48,13 +48,17 @@ test('constructor: target, widths, format, operators', async () => {
   const before = wasm.arena.used;
   const odd = model(
     {
-      nodes: [makeNode('Bernoulli', ['x'], ['y'])],
+      nodes: [makeNode('Imaginary', ['x'], ['y'])],
       inputs: [makeValueInfo('x', 'float', ['N'])],
       outputs: [makeValueInfo('y', 'float', ['N'])],
     },
     17,
   );
-  await throws(UnsupportedError, /Bernoulli/, () => new CurvatureQuantizationAnalyzer(odd, wasm));
+  const blind = new CurvatureQuantizationAnalyzer(odd, wasm);
+  assert.match(blind.unsupported!.message, /Imaginary/);
+  await throws(UnsupportedError, /the model cannot be run, which data needs: .*Imaginary/, () => blind.session);
+  await throws(UnsupportedError, /Imaginary/, () => blind.calibrate(images));
+  blind.dispose();
   assert.is(wasm.arena.used, before);
   const chosen = make({ minBits: 3, maxBits: 16 })();
   assert.equal(chosen.widths, [3, 4, 5, 6, 7, 8, 16]);

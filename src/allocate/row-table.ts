@@ -9,6 +9,8 @@ export interface RowPrice {
   readonly zeros: number;
   /** Of every row, where the rows have more than one width: its place. */
   readonly order: number;
+  /** Of every width in use but the first: what its nodes take in the file, where the budget is that of a file. 0 where absent. */
+  readonly slice?: number;
 }
 
 /** A layer's rows: every row at every width. */
@@ -35,7 +37,7 @@ export interface RowTable {
 }
 
 /**
- * Bytes of a layer with counts[j] rows at widths[j], exactly as the dense format writes them.
+ * Bytes of a layer with counts[j] rows at widths[j], exactly as the dense format writes them, and its slices' price.
  */
 export function layerBytes({ widths, asymmetric, price, rows }: RowLayer, counts: ArrayLike<number>): number {
   let bytes = rows * price.scales;
@@ -49,7 +51,9 @@ export function layerBytes({ widths, asymmetric, price, rows }: RowLayer, counts
     zeros ||= asymmetric.includes(bits);
     bytes += bits === 8 ? count * price.codes : Math.ceil((count * price.codes) / 8) * bits;
   }
-  return bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? rows * price.order : 0);
+  return (
+    bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? rows * price.order + (used - 1) * (price.slice ?? 0) : 0)
+  );
 }
 
 /** Bytes of a layer with all rows at widths[j]. */
@@ -78,8 +82,8 @@ export function checkRowTable({ layers, ties = [] }: RowTable): void {
       throw new RangeError(`${at}: expected ${rows * widths.length} damages, found ${damage.length}`);
     const bad = damage.find((d) => !(d >= 0 && Number.isFinite(d)));
     if (bad !== undefined) throw new RangeError(`${at}: expected finite damages >= 0, found ${bad}`);
-    const { codes, scales, zeros, order } = price;
-    if (![codes, scales, zeros, order].every((n) => Number.isSafeInteger(n) && n >= 0) || codes === 0)
+    const { codes, scales, zeros, order, slice = 0 } = price;
+    if (![codes, scales, zeros, order, slice].every((n) => Number.isSafeInteger(n) && n >= 0) || codes === 0)
       throw new RangeError(`${at}: expected whole bytes a row, found ${codes}, ${scales}, ${zeros}, ${order}`);
   }
   for (const tie of ties)

@@ -17,9 +17,15 @@ export interface RowAllocation {
   readonly lowerBound: number;
 }
 
-/** How a layer's rows may be chosen: all at widths[mode], or (from `MIXED` on) each for itself. */
-const MIXED = -1;
-const MIXED_SYMMETRIC = -2;
+/** Widths of which a slice has a price of its own are tried in sets of at most so many, beside all together. */
+const SET_SIZE = 3;
+
+/** Widths, by index, that a layer's rows may choose from each for itself. */
+interface WidthSet {
+  readonly widths: readonly number[];
+  /** Whether some of them have zero points. */
+  readonly zeros: boolean;
+}
 
 /** Layers that share one mode; more than one only where they are tied. */
 type Group = readonly number[];
@@ -63,6 +69,10 @@ class RowProblem {
   /** For every layer and width, the damage of all its rows. */
   private readonly whole: readonly Float64Array[];
   private readonly wholeBytes: readonly (readonly number[])[];
+  /** A mode below 0 is set -1 - mode of its layer, one of 0 or more the width of all rows. */
+  private readonly sets: readonly (readonly WidthSet[])[];
+  /** False where slices have a price: the dual then says nothing. */
+  private readonly bounded: boolean;
 
   constructor(table: RowTable) {
     this.layers = table.layers;
@@ -72,6 +82,8 @@ class RowProblem {
       for (let r = 0; r < rows; r++) for (let j = 0; j < widths.length; j++) sums[j]! += damage[r * widths.length + j]!;
       return sums;
     });
+    this.sets = this.layers.map(setsOf);
+    this.bounded = this.layers.every((l) => !l.price.slice);
     this.wholeBytes = this.layers.map((layer) => layer.widths.map((_, j) => uniformBytes(layer, j)));
   }
 
@@ -92,13 +104,12 @@ class RowProblem {
       const point = this.choose(multiplier, fixed);
       const dual = point.value - multiplier * budget;
       // A rounding error must not lift the bound above what is true.
-      if (dual > bound) bound = dual - 1e-12 * (point.value + multiplier * budget);
+      if (this.bounded && dual > bound) bound = dual - 1e-12 * (point.value + multiplier * budget);
       return point;
     };
     let low = 0;
     let over: Point | undefined = at(0);
-    if (over.bytes <= budget)
-      return { feasible: over, over: undefined, bound: Math.max(bound, over.value), reached: true };
+    if (over.bytes <= budget) return { feasible: over, over: undefined, bound: over.value, reached: true };
     let high = this.damageScale();
     let feasible = at(high);
     for (let i = 0; feasible.bytes > budget && i < 200; i++) {
@@ -174,15 +185,8 @@ class RowProblem {
   }
 
   private modes(group: Group): number[] {
-    const [first] = group;
-    const { widths, asymmetric, whole } = this.layers[first!]!;
-    const alone = group.length === 1 && whole !== true;
-    const symmetric = widths.filter((b) => !asymmetric.includes(b)).length;
-    return [
-      ...this.uniformModes(group),
-      ...(alone && widths.length > 1 ? [MIXED] : []),
-      ...(alone && symmetric > 1 && symmetric < widths.length ? [MIXED_SYMMETRIC] : []),
-    ];
+    const mixed = group.length === 1 ? this.sets[group[0]!]!.map((_, i) => -1 - i) : [];
+    return [...this.uniformModes(group), ...mixed];
   }
 
   private uniformModes(group: Group): number[] {
@@ -203,11 +207,11 @@ class RowProblem {
    * @param out where each row's choice is put
    */
   private mixedCost(l: number, mode: number, multiplier: number, out?: Uint8Array): number {
-    const { rows, widths, asymmetric, price, damage } = this.layers[l]!;
-    const allowed = widths.flatMap((b, j) => (mode === MIXED || !asymmetric.includes(b) ? [j] : []));
-    const zeros = mode === MIXED && widths.some((b) => asymmetric.includes(b)) ? price.zeros : 0;
+    const { rows, widths, price, damage } = this.layers[l]!;
+    const { widths: allowed, zeros } = this.sets[l]![-1 - mode]!;
     const costs = widths.map((b) => (multiplier * price.codes * b) / 8);
-    let total = multiplier * rows * (price.scales + price.order + zeros);
+    const fixed = rows * (price.scales + price.order + (zeros ? price.zeros : 0));
+    let total = multiplier * (fixed + (allowed.length - 1) * (price.slice ?? 0));
     for (let r = 0; r < rows; r++) {
       let best = Number.POSITIVE_INFINITY;
       let at = 0;
@@ -230,6 +234,22 @@ class RowProblem {
     for (const sums of this.whole) damage += sums[0]!;
     return damage > 0 ? damage / Math.max(1, this.minBytes) : 1;
   }
+}
+
+/** All widths, those without zero points, and, where slices have a price, all small sets. */
+function setsOf({ widths, asymmetric, whole, price }: RowLayer): WidthSet[] {
+  if (whole || widths.length < 2) return [];
+  const all = widths.map((_, j) => j);
+  const symmetric = all.filter((j) => !asymmetric.includes(widths[j]!));
+  const sets: (readonly number[])[] = [all];
+  if (symmetric.length > 1 && symmetric.length < all.length) sets.push(symmetric);
+  if (price.slice)
+    sets.push(...subsets(all).filter((s) => s.length > 1 && s.length < Math.min(all.length, SET_SIZE + 1)));
+  return sets.map((set) => ({ widths: set, zeros: set.some((j) => asymmetric.includes(widths[j]!)) }));
+}
+
+function subsets(items: readonly number[]): number[][] {
+  return items.reduce<number[][]>((sets, item) => sets.concat(sets.map((s) => [...s, item])), [[]]);
 }
 
 /** Layers joined by ties, every other by itself, in the order of the table. @throws UsageError for tied layers of other widths */

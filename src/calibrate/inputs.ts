@@ -46,42 +46,68 @@ function multiplies({ node, opType, index, plain, dims }: LayerUse, layer: Layer
   }
 }
 
+/** Whether what a layer's nodes multiply can be measured: a Gram matrix of it makes sense, and fits. */
+function measurable({ uses, groups, cols }: Layer): boolean {
+  return groups * cols * cols <= MAX_GRAM && !uses.some((u) => u.opType === 'ConvTranspose');
+}
+
+/** Uses of a layer's weight whose inputs `LayerInputs` puts into the Gram matrix. */
+export function multiplyingUses(layer: Layer): readonly LayerUse[] {
+  return measurable(layer) ? layer.uses.filter((u) => multiplies(u, layer)) : [];
+}
+
 /** What the nodes of one layer multiply by its weight, or look up in it, over all runs. */
 export class LayerInputs {
   private readonly gram: GramAccumulator | undefined;
+  private readonly cross: GramAccumulator | undefined;
   private readonly lookups: Float64Array | undefined;
   private seen = false;
 
   constructor(
     private readonly wasm: Wasm,
     private readonly layer: Layer,
+    crossed = false,
   ) {
     const { uses, rows, cols, groups } = layer;
     if (uses.some((u) => u.opType === 'Gather' && u.plain)) this.lookups = new Float64Array(rows);
-    const fits = groups * cols * cols <= MAX_GRAM && !uses.some((u) => u.opType === 'ConvTranspose');
-    if (fits && uses.some((u) => multiplies(u, layer))) this.gram = new GramAccumulator(wasm, groups, cols);
+    if (multiplyingUses(layer).length === 0) return;
+    this.gram = new GramAccumulator(wasm, groups, cols);
+    if (crossed) this.cross = new GramAccumulator(wasm, groups, cols);
   }
 
-  /** Takes in what a node of the layer was run on. */
-  visit(use: LayerUse, inputs: readonly (Tensor | undefined)[]): void {
+  /**
+   * Takes in what a node of the layer was run on.
+   * @param original what it is run on in the original model, of the same shapes, where cross products are asked for
+   */
+  visit(
+    use: LayerUse,
+    inputs: readonly (Tensor | undefined)[],
+    original: Tensor | undefined = inputs[use.input],
+  ): void {
     if (use.opType === 'Gather') this.lookUp(use, inputs);
     else if (this.gram && multiplies(use, this.layer)) {
       const x = inputs[use.input];
-      if (x && sizeOf(x.dims) > 0) this.multiply(this.gram, use, x, inputs);
+      if (x && original && sizeOf(x.dims) > 0) this.multiply(this.gram, use, x, original, inputs);
     }
   }
 
-  /** E[x x'], absent where nothing was multiplied, and the share of each row in all look-ups. */
-  read(): { gram: Float32Array | undefined; rowWeights: Float64Array | undefined } {
+  /** E[x x'] and, of originals y, E[y x'], absent where nothing was multiplied, and the share of each row in all look-ups. */
+  read(): {
+    gram: Float32Array | undefined;
+    cross: Float32Array | undefined;
+    rowWeights: Float64Array | undefined;
+  } {
     const total = this.lookups?.reduce((a, b) => a + b, 0) ?? 0;
     return {
       gram: this.seen ? this.gram?.read() : undefined,
+      cross: this.seen ? this.cross?.read() : undefined,
       rowWeights: total > 0 ? this.lookups!.map((c) => c / total) : undefined,
     };
   }
 
   dispose(): void {
     this.gram?.dispose();
+    this.cross?.dispose();
   }
 
   private lookUp({ node, index, plain }: LayerUse, inputs: readonly (Tensor | undefined)[]): void {
@@ -95,43 +121,66 @@ export class LayerInputs {
     }
   }
 
-  private multiply(gram: GramAccumulator, use: LayerUse, x: Tensor, inputs: readonly (Tensor | undefined)[]): void {
-    const { node, opType, index, dims } = use;
-    const { layer, wasm } = this;
-    const is = (name: string) => Number(node.attributes.get(name)?.value ?? 0) !== 0;
-    if (opType === 'Conv') {
-      const [images, channels] = x.dims as [number, number];
-      const window = convWindow(node, dims, x.dims);
-      inWasm(wasm, x, (at) => gram.addWindows(at, images, channels / layer.groups, window));
-    } else if (opType === 'MatMul' || opType === 'Gemm') {
-      // Where every matrix of a batch of weights has its own inputs there is no E[x x'] that is all rows'.
-      if (layer.lead > 0 && x.dims.length > 2) return;
-      const right = index === 1;
-      const byColumns = right === is(right ? 'transA' : 'transB');
-      if (!byColumns) inWasm(wasm, x, (at) => gram.addRows(at, sizeOf(x.dims) / layer.cols));
-      else this.columns(gram, x);
-    } else {
-      const steps = is('layout') ? x.dims[1]! : x.dims[0]!;
-      // Steps behind the end of a shorter sequence are no inputs.
-      if (inputs[4]?.data.some((n) => Number(n) !== steps)) return;
-      inWasm(wasm, x, (at) => gram.addRows(at, sizeOf(x.dims) / layer.cols));
-    }
+  private multiply(
+    gram: GramAccumulator,
+    use: LayerUse,
+    x: Tensor,
+    original: Tensor,
+    inputs: readonly (Tensor | undefined)[],
+  ): void {
+    const { layer, wasm, cross } = this;
+    const add = adding(wasm, layer, use, x, inputs);
+    if (!add) return;
+    inWasm(wasm, x, (at) => {
+      add(gram, at, at);
+      if (cross) inWasm(wasm, original, (from) => add(cross, original === x ? at : from, at));
+    });
     this.seen = true;
   }
+}
 
-  /** Adds the columns of every matrix [cols, n] of x. */
-  private columns(gram: GramAccumulator, x: Tensor): void {
-    const { arena, k } = this.wasm;
-    const [cols, n] = x.dims.length < 2 ? [x.dims[0]!, 1] : (x.dims.slice(-2) as [number, number]);
-    const matrices = sizeOf(x.dims) / (cols * n);
-    inWasm(this.wasm, x, (at) =>
-      arena.scope((alloc) => {
-        const transposed = alloc(4 * n * cols);
-        for (let m = 0; m < matrices; m++) {
-          k.transpose(at + 4 * m * n * cols, cols, n, transposed);
-          gram.addRows(transposed, n);
-        }
-      }),
-    );
+/** Adds the products of inputs at two addresses, laid out alike. */
+type Add = (gram: GramAccumulator, left: number, right: number) => void;
+
+/** How inputs x of a use are added; undefined where their rows are not the layer's columns. */
+function adding(
+  wasm: Wasm,
+  layer: Layer,
+  { node, opType, index, dims }: LayerUse,
+  x: Tensor,
+  inputs: readonly (Tensor | undefined)[],
+): Add | undefined {
+  const is = (name: string) => Number(node.attributes.get(name)?.value ?? 0) !== 0;
+  const rows: Add = (gram, left, right) => gram.addRows(left, sizeOf(x.dims) / layer.cols, right);
+  if (opType === 'Conv') {
+    const [images, channels] = x.dims as [number, number];
+    const window = convWindow(node, dims, x.dims);
+    return (gram, left, right) => gram.addWindows(left, images, channels / layer.groups, window, right);
   }
+  if (opType === 'MatMul' || opType === 'Gemm') {
+    // Where every matrix of a batch of weights has its own inputs there is no E[x x'] that is all rows'.
+    if (layer.lead > 0 && x.dims.length > 2) return undefined;
+    const right = index === 1;
+    return right === is(right ? 'transA' : 'transB') ? columns(wasm, x) : rows;
+  }
+  const steps = is('layout') ? x.dims[1]! : x.dims[0]!;
+  // Steps behind the end of a shorter sequence are no inputs.
+  return inputs[4]?.data.some((n) => Number(n) !== steps) ? undefined : rows;
+}
+
+/** Adds the columns of every matrix [cols, n] of x. */
+function columns({ arena, k }: Wasm, x: Tensor): Add {
+  const [cols, n] = x.dims.length < 2 ? [x.dims[0]!, 1] : (x.dims.slice(-2) as [number, number]);
+  const matrices = sizeOf(x.dims) / (cols * n);
+  return (gram, left, right) =>
+    arena.scope((alloc) => {
+      const turned = alloc(4 * n * cols);
+      const other = left === right ? turned : alloc(4 * n * cols);
+      for (let m = 0; m < matrices; m++) {
+        const skip = 4 * m * n * cols;
+        k.transpose(left + skip, cols, n, turned);
+        if (left !== right) k.transpose(right + skip, cols, n, other);
+        gram.addRows(turned, n, other);
+      }
+    });
 }

@@ -4,16 +4,17 @@ import { findNonFinite } from '../data/finite.ts';
 import { Session } from '../graph/index.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
-import { arrayOf, sizeOf, type Tensor, tensor } from '../tensor.ts';
+import { sizeOf, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { Draws, field, type Texture, TEXTURES } from './synthetic/draws.ts';
+import { Draws, TEXTURES } from './synthetic/draws.ts';
 import { type InputKind, inputKinds } from './synthetic/inputs.ts';
 import { fitMoments, type Moments, targetOf } from './synthetic/moments.ts';
-import { ATTEMPTS, batched, shapesOf } from './synthetic/shapes.ts';
-import { put, write, writerOf } from './synthetic/written.ts';
+import { channelAxis, drawFloats, drawSamples, named, part, plain, type Source, spread } from './synthetic/source.ts';
+import { ATTEMPTS, shapesOf } from './synthetic/shapes.ts';
+import { write, writerOf } from './synthetic/written.ts';
 
 export interface SyntheticOptions {
-  /** Samples wanted, >= 1; fewer are drawn where they would not fit into 256 MiB. Default 128. */
+  /** Samples wanted, >= 1; fewer are drawn where they would not fit into 256 MiB. Default 128, 32 of tokens. */
   readonly samples?: number | undefined;
   readonly seed?: number | undefined;
   readonly progress?: Progress | undefined;
@@ -26,6 +27,7 @@ export interface Synthetic {
 }
 
 const SAMPLES = 128;
+const TEXTS = 32;
 /** Elements of all samples of one input together. */
 const MOST = 2 ** 26;
 /** Inputs of this many channels or fewer have a mean of their own for each. */
@@ -48,8 +50,8 @@ const BATCH = 16;
  *   RangeError for a number of samples that is none
  */
 export async function syntheticDataset(wasm: Wasm, model: Model, options: SyntheticOptions = {}): Promise<Synthetic> {
-  const { samples = SAMPLES, seed = 0, progress = () => {} } = options;
-  if (!Number.isSafeInteger(samples) || samples < 1)
+  const { samples, seed = 0, progress = () => {} } = options;
+  if (samples !== undefined && !(Number.isSafeInteger(samples) && samples >= 1))
     throw new RangeError(`samples: expected a whole number >= 1, got ${samples}`);
   const session = new Session(model, wasm);
   try {
@@ -58,16 +60,6 @@ export async function syntheticDataset(wasm: Wasm, model: Model, options: Synthe
     session.dispose();
   }
 }
-
-/** How the elements of one input are drawn. */
-interface Source {
-  readonly kind: InputKind;
-  readonly shape: readonly number[];
-  readonly moments: Moments;
-  readonly note: string;
-}
-
-const STANDARD: Moments = { texture: 'white', means: [0], deviation: 1 };
 
 class Synthesis {
   constructor(
@@ -78,12 +70,13 @@ class Synthesis {
     private readonly progress: Progress,
   ) {}
 
-  async dataset(wanted: number): Promise<Synthetic> {
+  async dataset(asked: number | undefined): Promise<Synthetic> {
     const kinds = inputKinds(this.model, this.session);
     if (kinds.length === 0) throw new DataError('data-free: the model has no input to draw');
     const plain = this.plainSources(kinds);
     const one = this.sample(plain, 1, 0);
     const sources = plain.map((source, i) => this.fitted(source, i, one));
+    const wanted = asked ?? (kinds.some((k) => k.rows !== undefined) ? TEXTS : SAMPLES);
     const largest = Math.max(...sources.map((s) => sizeOf(s.shape)));
     const samples = Math.max(1, Math.min(wanted, Math.floor(MOST / Math.max(1, largest))));
     const together = this.takesBatches(sources);
@@ -105,7 +98,7 @@ class Synthesis {
 
   /** Sources of the first sizes the model runs on, before anything is fitted. */
   private plainSources(kinds: readonly InputKind[]): Source[] {
-    let reason = '';
+    let reason = `every size makes more than ${MOST} elements`;
     const tried = new Set<string>();
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const shapes = shapesOf(kinds, attempt);
@@ -136,7 +129,7 @@ class Synthesis {
     const channels = axis !== undefined && shape[axis]! <= CHANNELS ? shape[axis]! : 1;
     const run = (x: Tensor) =>
       this.session.run({ ...others, [kind.name]: x }, { fetch: [target.value] })[target.value]!;
-    const draw = (moments: Moments, draws: Draws) => this.floats({ ...source, moments }, draws, 1);
+    const draw = (moments: Moments, draws: Draws) => drawFloats({ ...source, moments }, draws, 1);
     try {
       const moments = fitMoments(
         target,
@@ -177,77 +170,7 @@ class Synthesis {
 
   /** n samples of every input, stacked along their first axis. */
   private sample(sources: readonly Source[], n: number, stream: number): Record<string, Tensor> {
-    return Object.fromEntries(
-      sources.map((source, i) => {
-        const draws = new Draws(this.seed + 104729 * stream + 7907 * i);
-        return [source.kind.name, this.drawn(source, draws, n)];
-      }),
-    );
-  }
-
-  private drawn(source: Source, draws: Draws, n: number): Tensor {
-    const { dtype, rows, compared } = source.kind;
-    if (dtype === 'float') return this.floats(source, draws, n);
-    const dims = stacked(source.shape, n);
-    const data = new (arrayOf(dtype))(sizeOf(dims));
-    const t = tensor(dtype, dims, data);
-    if (dtype === 'double' || dtype === 'float16' || dtype === 'bfloat16')
-      return this.asType(this.floats(source, draws, n), t);
-    for (let i = 0; i < data.length; i++)
-      put(
-        t,
-        i,
-        rows !== undefined
-          ? draws.below(rows)
-          : compared.length > 0
-            ? compared[draws.below(compared.length)]!
-            : draws.below(2),
-      );
-    return t;
-  }
-
-  private asType({ data }: Tensor, to: Tensor): Tensor {
-    const { arena, k } = this.wasm;
-    if (to.data instanceof Float64Array) to.data.set(data as Float32Array);
-    else if (to.dtype === 'bfloat16') {
-      const bits = new Uint32Array((data as Float32Array).buffer);
-      for (let i = 0; i < bits.length; i++) to.data[i] = bits[i]! >>> 16;
-    } else
-      arena.scope((alloc) => {
-        const from = alloc(4 * data.length);
-        const at = alloc(2 * data.length);
-        arena.put(from, data);
-        k.f32_to_f16(from, data.length, at);
-        (to.data as Uint16Array).set(arena.u16(at, data.length));
-      });
-    return to;
-  }
-
-  private floats({ kind, shape, moments }: Source, draws: Draws, n: number): Tensor {
-    const dims = stacked(shape, n);
-    const data = new Float32Array(sizeOf(dims));
-    const { texture, means, deviation } = moments;
-    const axis = channelAxis(kind, shape);
-    const channels = axis === undefined ? 1 : shape[axis]!;
-    const each = data.length / (n * channels);
-    const last = axis !== undefined && axis === shape.length - 1;
-    const [height, width] = spread(kind, shape) ?? [1, each];
-    for (let s = 0; s < n; s++) {
-      const common = deviation === 0 ? undefined : planes(draws, texture, height, width, each);
-      for (let c = 0; c < channels; c++) {
-        // Channels of a picture show the same thing, in colours that differ a little.
-        const shared = kind.picture !== undefined;
-        const own =
-          common === undefined || (shared && channels === 1) ? undefined : planes(draws, texture, height, width, each);
-        const mean = means[c] ?? means[0]!;
-        for (let i = 0; i < each; i++) {
-          const base = common?.[i] ?? 0;
-          const v = own === undefined ? base : shared ? COMMON * base + OWN * own[i]! : own[i]!;
-          data[last ? (s * each + i) * channels + c : (s * channels + c) * each + i] = mean + deviation * v;
-        }
-      }
-    }
-    return tensor('float', dims, data);
+    return drawSamples(this.wasm, sources, n, this.seed + 104729 * stream);
   }
 
   /** Rewrites the tokens of a model that tells the next one. @returns the name of their input */
@@ -265,8 +188,9 @@ class Synthesis {
       if (writer === undefined) continue;
       const batch = together && typeof kind.dims[0] !== 'number' ? BATCH : 1;
       const tokens = tensor(arrays[kind.name]!.dtype, [samples, shape[1]!], arrays[kind.name]!.data);
+      const parameters = this.model.graph.initializers.reduce((sum, i) => sum + sizeOf(i.dims), 0);
       const run = (start: number, count: number) => this.session.run(cut(start, count))[writer.output]!;
-      await write(this.wasm, writer, tokens, new Draws(this.seed + 15485863), batch, run, (done, total) =>
+      await write(this.wasm, writer, tokens, new Draws(this.seed + 15485863), parameters, batch, run, (done, total) =>
         this.progress('writing text', done, total),
       );
       return kind.name;
@@ -276,52 +200,3 @@ class Synthesis {
 }
 
 const WRITTEN = 'text the model wrote itself';
-/** Shares of a picture channel's deviation that all have in common, and of its own: the squares sum to 1. */
-const COMMON = 0.96;
-const OWN = 0.28;
-
-function plain(kind: InputKind, shape: readonly number[]): Source {
-  const note =
-    kind.rows !== undefined
-      ? `any of ${kind.rows} rows`
-      : kind.compared.length > 0
-        ? `one of ${kind.compared.join(', ')}`
-        : /int|bool/.test(kind.dtype)
-          ? '0 or 1'
-          : `${named(kind.picture ? 'leaves' : 'white', kind)} of mean 0 and variance 1: nothing in the model says more`;
-  return { kind, shape, moments: kind.picture ? { ...STANDARD, texture: 'leaves' } : STANDARD, note };
-}
-
-function named(texture: Texture, kind: InputKind): string {
-  if (!kind.picture) return texture === 'white' ? 'normal numbers' : `${texture} signals`;
-  return texture === 'leaves' ? 'pictures of dead leaves' : `${texture} noise pictures`;
-}
-
-/** The axis along which an input's numbers differ in what they mean. */
-function channelAxis(kind: InputKind, shape: readonly number[]): number | undefined {
-  if (kind.picture) return kind.picture.axis;
-  return shape.length >= 3 ? 1 : undefined;
-}
-
-/** Height and width of what has neighbours; undefined where nothing says that anything has. */
-function spread(kind: InputKind, shape: readonly number[]): readonly [number, number] | undefined {
-  if (kind.picture?.axis === 1) return [shape[2]!, shape[3]!];
-  if (kind.picture) return [shape[1]!, shape[2]!];
-  return shape.length === 3 && kind.dtype === 'float' ? [1, shape[2]!] : undefined;
-}
-
-function planes(draws: Draws, texture: Texture, height: number, width: number, each: number): Float64Array {
-  return height * width === each ? field(draws, texture, height, width) : field(draws, 'white', 1, each);
-}
-
-/** The shape of n samples. A scalar has no axis to stack along: its samples are told apart by `part`. */
-function stacked(shape: readonly number[], n: number): number[] {
-  return n === 1 ? [...shape] : shape.length === 0 ? [n] : batched(shape, n);
-}
-
-/** `count` samples from the `index`th on of an input's stacked array, as the model takes them. */
-function part(t: Tensor, shape: readonly number[], index: number, count = 1): Tensor {
-  const each = sizeOf(shape);
-  const dims = count === 1 ? shape : batched(shape, count);
-  return tensor(t.dtype, dims, t.data.subarray(index * each, (index + count) * each));
-}

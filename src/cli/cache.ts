@@ -4,7 +4,7 @@ import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { DataError, UsageError } from '../errors.ts';
-import { type CostTable, datasetFiles, parseCostTable, VERSION } from '../node.ts';
+import { type CostTable, datasetFiles, type Measured, parseCostTable, VERSION } from '../node.ts';
 import { readInput } from './files.ts';
 
 /** Largest cache that is read. */
@@ -36,11 +36,13 @@ export interface Cached {
   readonly table: CostTable | undefined;
   /** Gains of rows by weight name, where they were measured. */
   readonly gains: ReadonlyMap<string, Float64Array> | undefined;
+  /** What an interrupted run had measured, where there is no table yet. */
+  readonly unfinished: Measured | undefined;
   /** What became of the file, for people. */
   readonly note: string;
 }
 
-const NOTHING = { table: undefined, gains: undefined };
+const NOTHING = { table: undefined, gains: undefined, unfinished: undefined };
 
 /**
  * The table in a cache, or why there is none.
@@ -55,8 +57,14 @@ export async function readCache(path: string, key: string): Promise<Cached> {
   if (document.key !== key)
     return { ...NOTHING, note: `cache '${path}': made from another model, data or settings; measuring anew` };
   try {
+    if (document.table === undefined) {
+      const unfinished = parseUnfinished(document.unfinished);
+      const note = `cache '${path}': an unfinished run's, going on after its ${unfinished.batches} batches`;
+      return { ...NOTHING, unfinished, note };
+    }
     const gains = document.gains === undefined ? undefined : parseGains(document.gains);
     return {
+      ...NOTHING,
       table: parseCostTable(document.table),
       gains,
       note: `cache '${path}': used, nothing is measured layer by layer`,
@@ -72,6 +80,22 @@ export function cacheText(key: string, table: CostTable, gains?: ReadonlyMap<str
   return `${JSON.stringify({ kappaCache: 1, key, table, ...(rows && { gains: rows }) })}\n`;
 }
 
+/** A cache of measurements that are not done. */
+export function unfinishedText(key: string, { batches, sums }: Measured): string {
+  return `${JSON.stringify({ kappaCache: 1, key, unfinished: { batches, sums } })}\n`;
+}
+
+/** @throws DataError */
+function parseUnfinished(value: unknown): Measured {
+  const { batches, sums } = (value ?? {}) as { batches?: unknown; sums?: unknown };
+  const numbers = (list: unknown): boolean =>
+    Array.isArray(list) && list.every((v) => typeof v === 'number' && Number.isFinite(v));
+  const lists = (of: unknown, each: (item: unknown) => boolean): boolean => Array.isArray(of) && of.every(each);
+  if (!Number.isSafeInteger(batches) || (batches as number) < 1 || !lists(sums, (of) => lists(of, numbers)))
+    throw new DataError('unfinished measurements: expected a count of batches and lists of sums');
+  return { batches: batches as number, sums: sums as number[][][] };
+}
+
 /** @throws DataError for anything but lists of numbers >= 0 */
 function parseGains(value: unknown): Map<string, Float64Array> {
   if (value === null || typeof value !== 'object' || Array.isArray(value))
@@ -85,12 +109,14 @@ function parseGains(value: unknown): Map<string, Float64Array> {
   );
 }
 
-function parseCache(bytes: Uint8Array): { key: unknown; table: unknown; gains: unknown } | undefined {
+function parseCache(
+  bytes: Uint8Array,
+): { key: unknown; table: unknown; gains: unknown; unfinished: unknown } | undefined {
   try {
     const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
     if (value === null || typeof value !== 'object' || !('kappaCache' in value)) return undefined;
-    const { key, table, gains } = value as { key?: unknown; table?: unknown; gains?: unknown };
-    return { key, table, gains };
+    const { key, table, gains, unfinished } = value as Record<string, unknown>;
+    return { key, table, gains, unfinished };
   } catch {
     return undefined;
   }

@@ -99,6 +99,21 @@ export class DamageMeter {
     return Number.isFinite(mean) ? Math.min(DAMAGE_CAP, Math.max(0, mean)) : DAMAGE_CAP;
   }
 
+  /** What was added up so far, error and weight of each loss in turn: for `restore`. */
+  state(): number[] {
+    return this.sums.flatMap(({ error, weight }) => [error, weight]);
+  }
+
+  /** Takes up a state. @throws RangeError for one of other losses */
+  restore(state: readonly number[]): void {
+    if (state.length !== 2 * this.sums.length)
+      throw new RangeError(`damage so far: expected ${2 * this.sums.length} numbers, found ${state.length}`);
+    this.sums.forEach((sum, i) => {
+      sum.error = state[2 * i]!;
+      sum.weight = state[2 * i + 1]!;
+    });
+  }
+
   private addDivergence(sum: { error: number; weight: number }, p: Tensor, q: Tensor, probabilities: boolean): void {
     const cols = p.dims.at(-1) ?? 1;
     const rows = cols === 0 ? 0 : p.data.length / cols;

@@ -5,11 +5,18 @@ import type { Layer } from '../graph/layers.ts';
 import { DAMAGE_CAP } from './damage.ts';
 import { LayerGains } from './gains.ts';
 import { dataFor, type MetricContext, type MetricData, metricNamed, registerMetric } from './metric.ts';
+import './metrics.ts';
 import { type Draw, Projections } from './projection.ts';
 import { localErrorRows } from './rows.ts';
 
 /** The width whose error sets each layer's level, where it is among the widths; the narrowest otherwise. */
 const REFERENCE_WIDTH = 4;
+
+/**
+ * Gradients are taken over as many samples as calibration saw, up to this many times those of a measurement by forward passes: one
+ * pass serves all layers and widths, and where a network is sure of most samples few of them say anything.
+ */
+const SAMPLES_FACTOR = 8;
 
 /** A model that cannot be differentiated. */
 export class NoGradientError extends UnsupportedError {}
@@ -35,6 +42,7 @@ async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Pr
   const wanted = new Set(byOutput.keys());
   const projections = new Projections(wasm, data.losses, (o) => meanSquare(data, o), draw, context.seed);
   const sums = new Map<Layer, LayerGains>();
+  const limit = samplesFor(data);
   let samples = 0;
   try {
     for (const layer of layers) {
@@ -42,7 +50,7 @@ async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Pr
       const error = referenceOf(context, layer).map((v, i) => v - float[i]!);
       sums.set(layer, new LayerGains(wasm, layer, candidates.shaped(layer, error)));
     }
-    for await (const { feeds, count } of dataset.batches(batch, { limit: data.samples })) {
+    for await (const { feeds, count } of dataset.batches(batch, { limit })) {
       const trace = session.trace(feeds);
       try {
         const seeds = projections.draw((output) => session.value(trace, output), count);
@@ -57,7 +65,7 @@ async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Pr
       }
       for (const sum of sums.values()) sum.endBatch();
       samples += count;
-      progress('gradients', samples, Math.min(data.samples, dataset.count));
+      progress('gradients', samples, limit);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return new Map(
@@ -79,6 +87,10 @@ function referenceOf({ candidates, widths }: MetricContext, layer: Layer): Float
   return values.every((v, i) => v === float[i]) ? new Float32Array(float.length) : values;
 }
 
+function samplesFor({ dataset, calibration, samples }: MetricData): number {
+  return Math.min(dataset.count, Math.max(samples, Math.min(calibration.samples, SAMPLES_FACTOR * samples)));
+}
+
 const LINEAR = ['Gemm', 'MatMul', 'Conv', 'ConvTranspose', 'Gather'];
 
 /** @throws NoGradientError for a weight that some node uses in another way than as the matrix, or table, of a linear map */
@@ -86,6 +98,12 @@ function checkLinear(layer: Layer): void {
   for (const { opType, inputs } of layer.nodes)
     if (!LINEAR.includes(opType) || inputs[opType === 'Gather' ? 0 : 1] !== layer.weight)
       throw new NoGradientError(`layer ${layer.name}: the rows of a weight of ${opType} have no gains`);
+  const { dtype, lead, opType, rowAxis } = layer;
+  if (dtype !== 'float') throw new NoGradientError(`layer ${layer.name}: the rows of a ${dtype} weight have no gains`);
+  if ((lead > 0 && opType !== 'ConvTranspose') || (opType === 'Gather' && rowAxis !== 0))
+    throw new NoGradientError(
+      `layer ${layer.name}: rows over several axes, or not over the first of a table, have no gains`,
+    );
 }
 
 function meanSquare(data: MetricData, value: string): number {
@@ -150,5 +168,5 @@ function tableOf(
     return { name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices };
   });
   const unit = data.losses.every((l) => l.loss === 'kl') ? 'kl' : 'nse';
-  return { version: 1, metric, unit, samples: data.samples, layers };
+  return { version: 1, metric, unit, samples: samplesFor(data), layers };
 }

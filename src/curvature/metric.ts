@@ -23,6 +23,24 @@ export interface MetricContext {
   readonly data?: MetricData | undefined;
   readonly progress: Progress;
   readonly seed: number;
+  /** Where single layers' measurements are kept as they are made, so that they can be taken up again. */
+  readonly checkpoint?: Checkpoint | undefined;
+}
+
+/** Measurements of single layers after some batches of the data. */
+export interface Measured {
+  /** Batches that are in `sums`. */
+  readonly batches: number;
+  /** One list of numbers for every layer and variant of it. */
+  readonly sums: readonly (readonly (readonly number[])[])[];
+}
+
+/** Keeps unfinished measurements. */
+export interface Checkpoint {
+  /** What an earlier run of the same model, data and settings left behind. */
+  readonly start: Measured | undefined;
+  /** Called after every batch. */
+  readonly save: (measured: Measured) => void | Promise<void>;
 }
 
 export interface MetricData {

@@ -98,9 +98,17 @@ async function measureAlone(
 ): Promise<number[][]> {
   const { session, wasm, layers, progress } = context;
   const meters = variants.map((of) => of.map(() => new DamageMeter(wasm, data.losses)));
-  const passes = variants.reduce((n, of) => n + of.length, 0) * Math.ceil(data.samples / data.batch);
+  const each = variants.reduce((n, of) => n + of.length, 0);
+  const passes = each * Math.ceil(data.samples / data.batch);
+  const skipped = takeUp(context, meters);
+  let batches = 0;
   let done = 0;
   for await (const batch of data.dataset.batches(data.batch, { limit: data.samples })) {
+    if (batches++ < skipped) {
+      done += each;
+      progress('measuring layers', done, passes);
+      continue;
+    }
     const trace = session.trace(batch.feeds);
     try {
       const reference = session.rerun(trace, new Map());
@@ -115,8 +123,24 @@ async function measureAlone(
     } finally {
       session.release(trace);
     }
+    await context.checkpoint?.save({ batches, sums: meters.map((of) => of.map((m) => m.state())) });
   }
   return meters.map((of) => of.map((m) => m.read()));
+}
+
+/** Brings meters to where an earlier run left them. @returns the number of batches that are in them: 0 where what is left fits not */
+function takeUp({ checkpoint }: MetricContext, meters: readonly (readonly DamageMeter[])[]): number {
+  const start = checkpoint?.start;
+  if (!start) return 0;
+  const fits =
+    start.sums.length === meters.length &&
+    meters.every(
+      (of, i) =>
+        start.sums[i]!.length === of.length && of.every((m, j) => start.sums[i]![j]!.length === m.state().length),
+    );
+  if (!fits) return 0;
+  for (const [i, of] of meters.entries()) for (const [j, meter] of of.entries()) meter.restore(start.sums[i]![j]!);
+  return start.batches;
 }
 
 /** Mean squared error at the layer's output that a quantized weight (row form) makes on the calibration data. */

@@ -11,7 +11,8 @@ export type Draw = 'signs' | 'labels';
  *
  * KL of distributions p = softmax(z): v = sqrt(p) u - p (sqrt(p) . u) for random signs u has E[v v'] = diag(p) - p p', the Fisher
  * matrix, and so has v = p - e_y for labels y drawn from p (J. Martens, "New insights and perspectives on the natural gradient
- * method", 2020, section 5); where the output is p itself, u / sqrt(p) and -e_y / p_y. Squared error over squared norm: u, scaled.
+ * method", 2020, section 5); where the output is p itself, u / sqrt(p) and 1 - e_y / p_y
+ * (the same for changes that keep the sum). Squared error over squared norm: u, scaled.
  */
 export class Projections {
   #state: number;
@@ -87,8 +88,11 @@ export class Projections {
       label = c;
       break;
     }
-    if (!probabilities) v.set(p);
-    if (p.length > 0) v[label] = probabilities ? (p[label]! > 0 ? -1 / p[label]! : 0) : p[label]! - 1;
+    if (p.length === 0) return;
+    // Both have mean zero, so that what the rows of a batch say does not add up.
+    if (probabilities) v.fill(1);
+    else v.set(p);
+    v[label] = v[label]! - (probabilities ? (p[label]! > 0 ? 1 / p[label]! : 0) : 1);
   }
 
   #softmax(t: Tensor, rows: number, cols: number): Float32Array {

@@ -1,3 +1,4 @@
+import { UnsupportedError } from '../errors.ts';
 import type { Node } from '../onnx/model.ts';
 import type { NodeSpec, Runtime } from '../ops/op.ts';
 import type { Tensor } from '../tensor.ts';
@@ -23,9 +24,15 @@ export type Gradient = (call: Call, wants: readonly boolean[], rt: Runtime) => r
 /** A table of gradients by operator type. */
 export type Gradients = Readonly<Record<string, Gradient>>;
 
-/** An operator on one float input: its gradient from dy. The node's other inputs get none. */
+/** An operator whose first input alone has a gradient: that from dy. */
 export function single(dx: (call: Call, dy: Tensor, x: Tensor, rt: Runtime) => Tensor | undefined): Gradient {
-  return (call, wants, rt) => (wants[0] ? [dx(call, call.dy[0]!, call.inputs[0]!, rt)] : []);
+  return (call, wants, rt) => {
+    if (wants.slice(1).includes(true)) throw new UnsupportedError(`the gradient in input ${wants.indexOf(true, 1)}`);
+    const dy = call.dy[0];
+    if (dy === undefined || call.dy.slice(1).some((g) => g !== undefined))
+      throw new UnsupportedError('the gradient of the second output');
+    return wants[0] ? [dx(call, dy, call.inputs[0]!, rt)] : [];
+  };
 }
 
 const NO_BODIES: NodeSpec['bodies'] = new Map();

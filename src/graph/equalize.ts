@@ -25,8 +25,9 @@ const LARGEST = 2 ** 24;
  * (groups and depthwise too), ConvTranspose, Gemm and MatMul with float weights of their own; a depthwise one between two others
  * is balanced with both. Channels whose weights are all zero on either side keep their scale.
  *
- * It makes one scale a tensor bearable. With one scale a row it hardly helps, and can harm: rows are already balanced by their
- * own scales, and what is evened out between a layer's inputs is taken from its outputs.
+ * Meant for one scale a tensor on networks whose channels differ by orders of magnitude (depthwise convolutions above all). With
+ * one scale a row it hardly helps and can harm, and so it can where clips are chosen by the error at the layer's output: rows
+ * are balanced by their own scales then, and what is evened out between a layer's inputs is taken from its outputs.
  * @param model best one whose BatchNormalization is folded, as `prepareModel` gives it
  * @returns the model with those weights and biases replaced, nothing else changed; and the pairs, in the order of the graph
  */

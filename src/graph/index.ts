@@ -1,5 +1,6 @@
 /** Models as graphs that run: execution, folding, layers, edits. */
 export { freshNames, mapNodes, withInitializers, withoutUnused } from './edit.ts';
+export { type EqualizedPair, equalize } from './equalize.ts';
 export { foldBatchNormalization } from './fold.ts';
 export { hoistConstants } from './hoist.ts';
 export { findLayers, type Layer, type LayerUse, type LeftWeight, SMALLEST_LAYER } from './layers.ts';

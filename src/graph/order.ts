@@ -13,19 +13,15 @@ export function describe(node: Node): string {
   return `${type} node "${labelOf(node)}"`;
 }
 
-/** Everything a node depends on: its inputs, and what its bodies read of the graph around them. */
-export type Reads = (node: Node) => readonly string[];
-
 /**
- * The nodes that the graph's outputs need, each after the nodes it depends on; the file's order where that is one.
- * @param reads what a node depends on; its inputs by default
+ * The nodes that the graph's outputs need, each after the nodes it depends on, through its bodies too; the file's order where
+ * that is one.
  * @param outer whether a value is one of the graphs around this one, for a body
  * @throws ModelError for a value that nothing makes or two nodes make, and for a cycle, naming the nodes
  */
 export function orderedNodes(
   graph: Graph,
   nodes: readonly Node[] = graph.nodes,
-  reads: Reads = (node) => node.inputs,
   outer: (name: string) => boolean = () => false,
 ): Node[] {
   const producer = new Map<string, number>();
@@ -40,13 +36,13 @@ export function orderedNodes(
       producer.set(o, i);
     }
   });
-  const needed = neededNodes(graph, nodes, producer, (v) => given.has(v) || outer(v), reads);
+  const needed = neededNodes(graph, nodes, producer, (v) => given.has(v) || outer(v));
   const waiting = new Map<number, number>();
   const users = new Map<number, number[]>();
   const ready: number[] = [];
   for (const i of needed) {
     const from = new Set(
-      reads(nodes[i]!)
+      readsOf(nodes[i]!)
         .map((v) => producer.get(v))
         .filter((p) => p !== undefined),
     );
@@ -58,7 +54,7 @@ export function orderedNodes(
       else list.push(i);
     }
   }
-  const inOrder = needed.every((i) => reads(nodes[i]!).every((v) => (producer.get(v) ?? -1) < i));
+  const inOrder = needed.every((i) => readsOf(nodes[i]!).every((v) => (producer.get(v) ?? -1) < i));
   if (inOrder) return needed.map((i) => nodes[i]!);
   const out: Node[] = [];
   for (let at = 0; at < ready.length; at++) {
@@ -71,7 +67,7 @@ export function orderedNodes(
       if (left === 0) ready.push(u);
     }
   }
-  if (waiting.size > 0) throw new ModelError(`the graph has a cycle: ${cycle(nodes, producer, waiting, reads)}`);
+  if (waiting.size > 0) throw new ModelError(`the graph has a cycle: ${cycle(nodes, producer, waiting)}`);
   return out;
 }
 
@@ -92,7 +88,6 @@ function neededNodes(
   nodes: readonly Node[],
   producer: ReadonlyMap<string, number>,
   given: (value: string) => boolean,
-  reads: Reads,
 ): number[] {
   const seen = new Set<number>();
   const stack: number[] = [];
@@ -109,7 +104,7 @@ function neededNodes(
   for (const o of graph.outputs) want(o.name, () => 'the graph has the output');
   for (let i = stack.pop(); i !== undefined; i = stack.pop()) {
     const node = nodes[i]!;
-    for (const v of reads(node)) want(v, () => `${trail(node, v)} reads`);
+    for (const v of readsOf(node)) want(v, () => `${trail(node, v)} reads`);
   }
   return [...seen].sort((a, b) => a - b);
 }
@@ -119,7 +114,6 @@ function cycle(
   nodes: readonly Node[],
   producer: ReadonlyMap<string, number>,
   waiting: ReadonlyMap<number, number>,
-  reads: Reads,
 ): string {
   const path: number[] = [];
   const at = new Map<number, number>();
@@ -128,7 +122,7 @@ function cycle(
   while (!at.has(i)) {
     at.set(i, path.length);
     path.push(i);
-    i = reads(nodes[i]!)
+    i = readsOf(nodes[i]!)
       .map((v) => producer.get(v))
       .find((p) => p !== undefined && waiting.has(p))!;
   }

@@ -94,7 +94,7 @@ class Compiler {
     for (const v of [...graph.inputs, ...graph.initializers]) here.add(v.name);
     for (const node of graph.nodes) for (const o of node.outputs) here.add(o);
     const visible = (name: string) => here.has(name) || outer(name);
-    const ordered = orderedNodes(graph, nodes, readsOf, outer);
+    const ordered = orderedNodes(graph, nodes, outer);
     return ordered.flatMap((node) => {
       const run = this.#build(node, visible, depth);
       return run === undefined ? [] : [{ node, run, reads: readsOf(node) }];

@@ -8,7 +8,8 @@ export interface Kind {
   readonly name: string;
   /** Shown even where another plan has the same widths. */
   readonly always: boolean;
-  readonly plan: (bytes: number) => Plan | undefined;
+  /** @param file whether the bytes are those of a file, less what it takes at the smallest widths beside the weights' own */
+  readonly plan: (bytes: number, file: boolean) => Plan | undefined;
 }
 
 /** Plans of the table that are measured together beside uniform ones. */
@@ -50,7 +51,7 @@ export function rowKinds(rows: RowPlans): Kind[] {
   return ROW_FLOORS.map((least) => ({
     name: least === 2 ? 'rows' : `rows, ${least} bits or more`,
     always: false,
-    plan: (bytes) => rows.within(bytes, { least }),
+    plan: (bytes, file) => rows.within(bytes, { least, file }),
   }));
 }
 

@@ -2,6 +2,7 @@ import { HARDWARE_WIDTHS } from '../allocate/problem.ts';
 import type { Granularity } from '../allocate/types.ts';
 import { type AnalyzerOptions, CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
 import type { LossName } from '../curvature/damage.ts';
+import type { Checkpoint } from '../curvature/metric.ts';
 import { UsageError } from '../errors.ts';
 import type { External } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
@@ -27,7 +28,11 @@ export interface MeasuringOptions {
   /** Samples run at once. */
   readonly batch?: number | undefined;
   readonly seed?: number | undefined;
+  /** Whether ranges are evened out between layers first (cross-layer equalization): off unless told. */
+  readonly equalize?: boolean | undefined;
   readonly progress?: Progress | undefined;
+  /** Keeps the cost table's measurements as they are made, and takes up those an interrupted run left. */
+  readonly checkpoint?: Checkpoint | undefined;
   /** Reads the model's external data; for Node `externalFiles(path)`. */
   readonly external?: External | undefined;
   /** Ends the job with its reason once aborted. */

@@ -1,8 +1,10 @@
 import type { CostTable, Plan } from '../allocate/types.ts';
+import { type Synthetic, syntheticDataset } from '../calibrate/synthetic.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
+import type { Model } from '../onnx/model.ts';
 import { cancellable } from '../progress.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { EvaluationReport, QuantizeReport } from '../report/types.ts';
@@ -28,6 +30,8 @@ export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
   /** A cost table measured before, from the same model, data and settings. */
   readonly table?: CostTable | undefined;
   readonly calibration?: Dataset | undefined;
+  /** Calibrates on inputs drawn by seed, as many as `samples` says, in place of data: every damage is a proxy then. */
+  readonly dataFree?: boolean | undefined;
   /** Held-out data: the written file is run on it beside the original. */
   readonly evaluation?: Dataset | undefined;
 }
@@ -46,11 +50,13 @@ export interface QuantizeResult {
  * The whole job: model bytes in, smaller model bytes out.
  * @throws UsageError for a budget the widths cannot meet, ModelError, DataError, UnsupportedError for what was brought
  */
-export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeOptions): Promise<QuantizeResult> {
+export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOptions): Promise<QuantizeResult> {
   const start = Date.now();
-  const name = options.name ?? 'model';
-  const progress = cancellable(options);
-  const model = readModel(bytes, name, { external: options.external });
+  const name = given.name ?? 'model';
+  const progress = cancellable(given);
+  const model = readModel(bytes, name, { external: given.external });
+  const drawn = given.dataFree ? await drawnData(wasm, model, given) : undefined;
+  const options = drawn ? { ...given, calibration: drawn.dataset } : given;
   const analyzer = analyzerFor(model, wasm, options);
   try {
     if (analyzer.layers.length === 0)
@@ -87,6 +93,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
       analyzer,
       table,
       ...allocation,
+      dataFree: drawn?.note ?? null,
       decidedBy: options.maxDrop ? (options.evaluation ? 'held-out' : 'calibration') : null,
       evaluation,
       seconds,
@@ -95,6 +102,18 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, options: QuantizeO
   } finally {
     analyzer.dispose();
   }
+}
+
+/** Inputs in the place of data. @throws UsageError where there is data, or where a drop would be measured on them alone */
+function drawnData(wasm: Wasm, model: Model, options: QuantizeOptions): Promise<Synthetic> {
+  if (options.calibration) throw new UsageError('expected calibration data or --data-free, found both');
+  if (options.maxDrop && !options.evaluation)
+    throw new UsageError('--data-free: a largest drop needs real data to measure it on: held-out data');
+  return syntheticDataset(wasm, model, {
+    samples: options.samples,
+    seed: options.seed,
+    progress: cancellable(options),
+  });
 }
 
 async function allocate(

@@ -1,51 +1,35 @@
-import type { Plan } from '../allocate/types.ts';
+import type { CostTable } from '../allocate/types.ts';
+import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import { metricNames } from '../curvature/metric.ts';
+import { type RankAgreement, rankAgreement } from '../curvature/ranking.ts';
 
-/** Fewer plans say nothing of a rank. */
-const FEWEST = 4;
+/** The metrics compared with the truth unless told, where they are registered. */
+const COMPARED: readonly string[] = ['jac', 'gram', 'spectral'];
+
+/** A metric that could not be measured on this model has its reason in place of figures. */
+export type MetricRank = RankAgreement | { readonly metric: string; readonly refused: string };
 
 /**
- * Spearman's rank correlation of each metric's prediction and the damage measured together, over the plans that the metric
- * can judge; metrics with fewer than four such plans, or that tell none apart, are left out.
+ * How each metric's damages agree with measured ones on this model and this data: one row a metric, in the order asked for.
+ * Takes a measurement of each.
+ * @param analyzer after `calibrate`
+ * @param truth the table of measured damages; that of `kl` where absent. Only choices that were measured count.
+ * @param known tables measured before, by metric
  */
-export function ranksOf(
-  tried: readonly { readonly plan: Plan; readonly damage: number | null }[],
-  predictors: ReadonlyMap<string, (plan: Plan) => number | undefined>,
-): { metric: string; plans: number; correlation: number }[] {
-  return [...predictors].flatMap(([metric, predict]) => {
-    const pairs = tried.flatMap(({ plan, damage }) => {
-      const value = predict(plan);
-      return value === undefined || damage === null ? [] : [{ value, damage }];
-    });
-    if (pairs.length < FEWEST) return [];
-    const correlation = spearman(
-      pairs.map((p) => p.value),
-      pairs.map((p) => p.damage),
-    );
-    return correlation === undefined ? [] : [{ metric, plans: pairs.length, correlation }];
-  });
-}
-
-/** Rank correlation, equal values sharing their mean rank; undefined where either list is all the same. */
-export function spearman(a: readonly number[], b: readonly number[]): number | undefined {
-  const [x, y] = [centred(ranks(a)), centred(ranks(b))];
-  const dot = (u: readonly number[], v: readonly number[]) => u.reduce((n, value, i) => n + value * v[i]!, 0);
-  const norm = Math.sqrt(dot(x, x) * dot(y, y));
-  return norm > 0 ? dot(x, y) / norm : undefined;
-}
-
-function ranks(values: readonly number[]): number[] {
-  return values.map((v) => {
-    let below = 0;
-    let same = 0;
-    for (const w of values) {
-      if (w < v) below++;
-      if (w === v) same++;
-    }
-    return below + (same - 1) / 2;
-  });
-}
-
-function centred(values: readonly number[]): number[] {
-  const mean = values.reduce((a, b) => a + b, 0) / values.length;
-  return values.map((v) => v - mean);
+export async function metricRanks(
+  analyzer: CurvatureQuantizationAnalyzer,
+  truth?: CostTable,
+  metrics: readonly string[] = COMPARED,
+  known: ReadonlyMap<string, CostTable> = new Map(),
+): Promise<MetricRank[]> {
+  const actual = truth ?? (await analyzer.tableOf('kl'));
+  const rows: MetricRank[] = [];
+  for (const metric of metrics) {
+    if (!metricNames().includes(metric)) continue;
+    const table = known.get(metric) ?? (await analyzer.tableOf(metric));
+    // A metric that cannot be had measures kl instead, and its table says why.
+    if (table.metric === metric) rows.push(rankAgreement(table, actual));
+    else rows.push({ metric, refused: table.metric });
+  }
+  return rows;
 }

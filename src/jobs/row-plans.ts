@@ -1,11 +1,13 @@
 import { allocateRows, type RowAllocation } from '../allocate/rows.ts';
-import type { RowLayer, RowPrice, RowTable } from '../allocate/row-table.ts';
+import { layerBytes, type RowLayer, type RowPrice, type RowTable } from '../allocate/row-table.ts';
 import type { CostTable, Plan, PlanLayer } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { UsageError } from '../errors.ts';
 import type { Layer } from '../graph/layers.ts';
 import { blockOf } from '../grid/index.ts';
 
+/** What the nodes of one more width of a layer take in a file, about: two planes and what joins them. */
+const SLICE_BYTES = 220;
 /** Width beyond which rows are not written apart. */
 const WIDEST = 8;
 
@@ -61,15 +63,23 @@ export class RowPlans {
   /**
    * The plan of least predicted damage found within that many bytes of codes, scales, zero points and order.
    * @param how.least no row is narrower than this
+   * @param how.file whether the bytes are those of a file, in which every further width of a layer takes nodes of its own
    * @param how.weights layer name -> what its damages count for, 1 where absent
    * @returns undefined where not even the smallest widths fit
    */
   within(
     bytes: number,
-    how: { readonly least?: number; readonly weights?: ReadonlyMap<string, number> } = {},
+    how: {
+      readonly least?: number;
+      readonly file?: boolean;
+      readonly weights?: ReadonlyMap<string, number>;
+    } = {},
   ): Plan | undefined {
-    const { least = 2, weights } = how;
-    const layers = this.table.layers.map((l) => withoutBelow(l, least)).map((l) => weighted(l, weights?.get(l.name)));
+    const { least = 2, file = false, weights } = how;
+    const layers = this.table.layers.map((layer) => {
+      const own = weighted(withoutBelow(layer, least), weights?.get(layer.name));
+      return file ? { ...own, price: { ...own.price, slice: SLICE_BYTES } } : own;
+    });
     const table = { ...this.table, layers };
     const taken = sum([...this.fixed.values()].map((f) => f.bytes));
     if (table.layers.length === 0) return undefined;
@@ -80,14 +90,18 @@ export class RowPlans {
       if (error instanceof UsageError) return undefined;
       throw error;
     }
-    return this.plan(found, least, weights === undefined);
+    return this.plan(found, least, weights === undefined && !file);
   }
 
   /**
    * Plans in which one layer after the other counts for twice or half as much, those of most predicted damage first; told whether the
    * last plan was better, and goes on from there where it was.
    */
-  *moves(plan: Plan, bytes: number, least: number): Generator<Plan, void, boolean> {
+  *moves(
+    plan: Plan,
+    bytes: number,
+    how: { readonly least: number; readonly file: boolean },
+  ): Generator<Plan, void, boolean> {
     const layers = this.table.layers
       .filter((l) => l.whole !== true)
       .map((layer) => {
@@ -100,7 +114,7 @@ export class RowPlans {
     for (const { name } of layers)
       for (const factor of [2, 0.5]) {
         const tried = new Map(weights).set(name, factor);
-        const moved = this.within(bytes, { least, weights: tried });
+        const moved = this.within(bytes, { ...how, weights: tried });
         if (!moved || !(yield moved)) continue;
         weights = tried;
         break;
@@ -130,7 +144,8 @@ export class RowPlans {
     const { analyzer, costs, fixed } = this;
     const widths = new Map(this.table.layers.map((l, i) => [l.name, found.widths[i]!]));
     const floats = [...fixed.values()];
-    const bytes = found.bytes + sum(floats.map((f) => f.bytes));
+    const rows = this.table.layers.map((l, i) => layerBytes(l, countsOf(l, found.widths[i]!)));
+    const bytes = sum(rows) + sum(floats.map((f) => f.bytes));
     const own = sum(this.table.layers.map((l, i) => predicted(l, found.widths[i]!)));
     const damage = own + sum(floats.map((f) => f.damage));
     return {
@@ -236,6 +251,11 @@ function withoutBelow(layer: RowLayer, least: number): RowLayer {
 /** The layer with its damages multiplied. */
 function weighted(layer: RowLayer, weight = 1): RowLayer {
   return weight === 1 ? layer : { ...layer, damage: layer.damage.map((d) => d * weight) };
+}
+
+/** How many rows have each width. */
+function countsOf({ widths }: RowLayer, rowBits: readonly number[]): number[] {
+  return widths.map((b) => rowBits.reduce((n, w) => (w === b ? n + 1 : n), 0));
 }
 
 /** Damage of a layer's rows at those widths. */

@@ -9,7 +9,7 @@ import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quanti
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKinds, sameWidths, uniformKinds } from './kinds.ts';
-import { ranksOf } from './ranks.ts';
+import { planRanks } from './plan-ranks.ts';
 import { RowPlans, rowsRefused } from './row-plans.ts';
 
 /** Joint measurements spent on moves away from the best plan, and how many in a row may fail. */
@@ -63,6 +63,12 @@ interface Tried {
   readonly damage: number | null;
 }
 
+/** A plan's file. */
+interface Written {
+  readonly bytes: Uint8Array;
+  readonly quantized: QuantizedModel;
+}
+
 /** Whether a plan keeps the budget. */
 type Fits = (plan: Plan) => boolean;
 
@@ -110,10 +116,10 @@ export class Search {
   async within(budget: Budget): Promise<Allocation> {
     const bytes = this.optimizer.bytesOf(budget);
     const plans = (await this.allKinds()).flatMap(({ plan, ...kind }) => {
-      const found = plan(bytes);
+      const found = plan(bytes, false);
       return found ? [{ ...kind, plan: found }] : [];
     });
-    return this.best(plans, (plan) => plan.bytes <= bytes, bytes);
+    return this.best(plans, (plan) => plan.bytes <= bytes, bytes, false);
   }
 
   /**
@@ -134,14 +140,14 @@ export class Search {
       return found ? [{ ...kind, plan: found }] : [];
     });
     if (plans.length === 0) return this.given(smallest, 'smallest');
-    return this.best(plans, (plan) => this.fileBytes(plan) <= target, start);
+    return this.best(plans, (plan) => this.fileBytes(plan) <= target, start, true);
   }
 
   /** The plan of least predicted damage alone, nothing measured together: for a search over budgets. */
   async quick(bytes: number): Promise<{ plan: Plan; bytes: Uint8Array }[]> {
     const kinds = (await this.allKinds()).filter(({ name }) => name === 'rows' || name === this.strategy);
     return kinds.flatMap(({ plan }) => {
-      const found = plan(bytes);
+      const found = plan(bytes, false);
       return found ? [{ plan: found, bytes: this.write(found).bytes }] : [];
     });
   }
@@ -160,14 +166,19 @@ export class Search {
     const clamped = (bytes: number) => Math.max(minBytes, Math.min(bytes, maxBytes));
     let budget = clamped(start);
     let best: Plan | undefined;
-    const tried = new Set<number>();
-    for (let round = 0; round < FITTING_ROUNDS && !tried.has(budget); round++) {
-      tried.add(budget);
-      const plan = kind(budget);
+    let low = minBytes;
+    let high = maxBytes + 1;
+    for (let round = 0; round < FITTING_ROUNDS && low < high; round++) {
+      const plan = kind(budget, true);
       if (!plan) break;
       const slack = target - this.fileBytes(plan);
-      if (slack >= 0 && (!best || plan.bytes > best.bytes)) best = plan;
-      budget = clamped(budget + slack);
+      if (slack >= 0) {
+        low = budget + 1;
+        if (!best || plan.bytes > best.bytes) best = plan;
+      } else high = budget;
+      // What is over or left, as long as that leads between what fitted and what did not.
+      const next = clamped(budget + slack);
+      budget = next >= low && next < high ? next : Math.floor((low + high - 1) / 2);
     }
     return best;
   }
@@ -176,6 +187,7 @@ export class Search {
     plans: readonly { readonly name: string; readonly always: boolean; readonly plan: Plan }[],
     fits: Fits,
     bytes: number,
+    file: boolean,
   ): Promise<Allocation> {
     const tried: Tried[] = [];
     for (const { name, always, plan } of plans) {
@@ -184,19 +196,32 @@ export class Search {
       tried.push({ name, plan, damage });
     }
     const first = tried.reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
-    const refined = await this.refined(first, fits, bytes);
-    const winner = refined ?? first;
+    const refined = await this.refined(first, fits, bytes, file);
+    const chosen = refined ?? first;
+    const last = await this.inSequence(chosen);
+    const winner = last?.tried ?? chosen;
+    if (last && refined) tried.push(refined);
     const others = tried.filter((t) => t !== winner).sort((a, b) => (a.damage ?? 0) - (b.damage ?? 0));
-    const { bytes: file, quantized } = this.write(winner.plan);
+    const written = last?.written ?? this.write(winner.plan);
     return {
       plan: winner.plan,
-      bytes: file,
-      quantized,
+      ...written,
       allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage)),
       rowsRefused: this.refused,
       layerDamages: this.rows?.damagesOf(winner.plan),
-      ranks: ranksOf(tried, this.predictors()),
+      ranks: planRanks(tried, this.predictors()),
     };
+  }
+
+  /**
+   * The chosen plan rounded once more, layer after layer on what the layers before it give once quantized; undefined where
+   * that does no less damage, or there is nothing to do it with.
+   */
+  private async inSequence({ name, plan, damage }: Tried): Promise<{ tried: Tried; written: Written } | undefined> {
+    if (damage === null || this.rounding === 'nearest') return undefined;
+    const written = this.write(plan, await this.analyzer.sequential(plan));
+    const after = await this.analyzer.measureWritten(written.quantized);
+    return after < damage ? { tried: { name: `${name}, in sequence`, plan, damage: after }, written } : undefined;
   }
 
   /** What each metric says of a plan, where it can be asked. */
@@ -220,12 +245,12 @@ export class Search {
   }
 
   /** Moves away from the best plan, measured together, as long as that pays; undefined where none did. */
-  private async refined(first: Tried, fits: Fits, bytes: number): Promise<Tried | undefined> {
+  private async refined(first: Tried, fits: Fits, bytes: number, file: boolean): Promise<Tried | undefined> {
     if (first.damage === null || first.damage === 0) return undefined;
     let best: { plan: Plan; damage: number } = { plan: first.plan, damage: first.damage };
     let left = REFINEMENTS;
     let failures = 0;
-    const moves = this.movesFrom(first, bytes);
+    const moves = this.movesFrom(first, bytes, file);
     let accepted = false;
     for (let next = moves.next(false); !next.done && left > 0 && failures < FAILURES; next = moves.next(accepted)) {
       accepted = false;
@@ -241,10 +266,10 @@ export class Search {
   }
 
   /** Plans near one, the likeliest first; told whether the last one was better, and goes on from it where it was. */
-  private *movesFrom({ plan: start, name }: Tried, bytes: number): Generator<Plan, void, boolean> {
+  private *movesFrom({ plan: start, name }: Tried, bytes: number, file: boolean): Generator<Plan, void, boolean> {
     if (start.strategy.startsWith('rows') && this.rows) {
       const least = Number(/\d+$/.exec(start.strategy)?.[0] ?? 2);
-      yield* this.rows.moves(start, bytes, least);
+      yield* this.rows.moves(start, bytes, { least, file });
       return;
     }
     if (name === 'spectral') return;
@@ -304,13 +329,16 @@ export class Search {
     return rowKinds(this.rows);
   }
 
-  /** The file of a plan made with this analyzer's own grids and rounding: the codes are those that were measured. */
-  private write(plan: Plan): { bytes: Uint8Array; quantized: QuantizedModel } {
+  /**
+   * The file of a plan. Layers made with this analyzer's own grids and rounding have the codes that were measured.
+   * @param given codes to write instead
+   */
+  private write(plan: Plan, given: ReadonlyMap<string, Coded> = new Map()): Written {
     const { analyzer } = this;
-    const coded = new Map<string, Coded>();
+    const coded = new Map<string, Coded>(given);
     for (const p of plan.layers) {
       const layer = analyzer.layers.find((l) => l.weight === p.weight);
-      if (layer && p.bits !== 32 && this.isOwn(p))
+      if (layer && p.bits !== 32 && !coded.has(p.weight) && this.isOwn(p))
         coded.set(p.weight, analyzer.candidates.coded(layer, p.rowBits ?? p.bits));
     }
     const quantized = this.quantizer.quantizeModel(analyzer.model, plan, analyzer.grams, coded);

@@ -15,6 +15,8 @@ export interface SummaryInput extends Allocation {
   readonly budget: QuantizeReport['budget'];
   readonly analyzer: CurvatureQuantizationAnalyzer;
   readonly table: CostTable;
+  /** What was drawn in the place of calibration data; null where there was data, or nothing in its place. */
+  readonly dataFree: string | null;
   /** The data on which the size of the file was decided, where a largest drop was asked for. */
   readonly decidedBy: 'held-out' | 'calibration' | null;
   readonly evaluation: EvaluationReport | null;
@@ -44,6 +46,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     objective: plan.objective,
     optimalityGap: plan.gap,
     calibration: calibrated ?? null,
+    dataFree: input.dataFree,
     layers: await layerReports(input),
     left: analyzer.left,
     ...(analyzer.unsupported ? { cannotRun: analyzer.unsupported.message } : {}),
@@ -137,7 +140,7 @@ function signed(value: number): string {
 }
 
 async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
-  const { plan, allocations, analyzer, evaluation, budget, decidedBy } = input;
+  const { plan, allocations, analyzer, evaluation, budget, dataFree, decidedBy } = input;
   const list: Guarantee[] = [];
   if (plan.gap !== null)
     list.push({
@@ -153,14 +156,14 @@ async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
   const uniform = allocations.find((a) => a.name === 'uniform');
   if (chosen?.damage !== null && chosen?.damage !== undefined) {
     list.push({
-      label: 'measured',
-      statement: 'damage on the calibration data, all layers quantized',
+      label: dataFree === null ? 'measured' : 'proxy',
+      statement: `damage on the ${dataFree === null ? 'calibration data' : 'inputs drawn in its place'}, all layers quantized`,
       value: chosen.damage,
       samples,
     });
     if (uniform?.damage !== null && uniform?.damage !== undefined)
       list.push({
-        label: 'measured',
+        label: dataFree === null ? 'measured' : 'proxy',
         statement: 'damage of uniform widths at the same bytes, on the same data',
         value: uniform.damage,
         samples,

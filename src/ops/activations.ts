@@ -71,10 +71,7 @@ export const Shrink: Op = elementwise(9, (node) => {
   const lambd = float(node, 'lambd', 0.5);
   const bias = float(node, 'bias', 0);
   const real = (v: number) => (v < -lambd ? v + bias : v > lambd ? v - bias : 0);
-  const big = (v: bigint) => {
-    const shift = BigInt(Math.trunc(bias));
-    return Number(v) < -lambd ? v + shift : Number(v) > lambd ? v - shift : 0n;
-  };
+  const big = (v: bigint) => BigInt(Math.trunc(real(Number(v))));
   return { real, int: (v) => Math.trunc(real(v)), big };
 });
 

@@ -215,16 +215,17 @@ function pool(
       for (let ox = 0; ox < ow!; ox++) {
         let sofar = start;
         let inside = 0;
-        for (let ky = 0; ky < kh!; ky++) {
-          const iy = oy * sh! - pt! + ky * dh!;
-          if (iy < 0 || iy >= h!) continue;
-          for (let kx = 0; kx < kw!; kx++) {
-            const ix = ox * sw! - pl! + kx * dw!;
-            if (ix < 0 || ix >= w!) continue;
-            sofar = take(a[(p * h! + iy) * w! + ix]!, sofar);
-            inside++;
-          }
-        }
+        const [y0, y1] = within(oy * sh! - pt!, dh!, kh!, h!);
+        const [x0, x1] = within(ox * sw! - pl!, dw!, kw!, w!);
+        for (let ky = y0; ky < y1; ky++)
+          for (let kx = x0; kx < x1; kx++, inside++)
+            sofar = take(a[(p * h! + oy * sh! - pt! + ky * dh!) * w! + ox * sw! - pl! + kx * dw!]!, sofar);
         out[at++] = sofar / count(inside);
       }
+}
+
+/** Taps of a window from `start` on that lie in [0, n): from the first to past the last. */
+function within(start: number, dilation: number, kernel: number, n: number): [number, number] {
+  const first = start < 0 ? Math.ceil(-start / dilation) : 0;
+  return [first, Math.min(kernel, Math.ceil((n - start) / dilation))];
 }

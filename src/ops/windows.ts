@@ -28,7 +28,7 @@ function cosineWindow(a0: number, a1: number, a2 = 0): Op {
       const period = periodic ? size : size - 1;
       for (let t = 0; t < size; t++) {
         const angle = (2 * Math.PI * t) / period;
-        y.data[t] = size === 1 ? 1 : a0 - a1 * Math.cos(angle) + a2 * Math.cos(2 * angle);
+        y.data[t] = period === 0 ? 1 : a0 - a1 * Math.cos(angle) + a2 * Math.cos(2 * angle);
       }
       return [cast(y, dtype, rt)];
     };

@@ -129,7 +129,8 @@ function rowCodes(wasm: Wasm, b: Builder, { name, coded, dims, rowAxis }: Quanti
       bytes += t.data.byteLength;
       return b.initializer(`${name}.q8`, t);
     }
-    const own = cut.slice(next, (next += planes[i]!.length));
+    const own = cut.slice(next, next + planes[i]!.length);
+    next += own.length;
     const { value, float } = joined(b, slice, layouts[i]!, own);
     return float ? b.cast(value, DATA_TYPES.int8) : value;
   });
@@ -185,11 +186,12 @@ function joined(
 ): { value: string; float: boolean } {
   const planes = planesOf(grid.bits);
   const n = layout.view.reduce((size, d) => size * d, 1);
+  // The number of rows is left open: weights and slices that differ in it alone share the constant.
+  const shape = layout.view.map((d, i) => (i === layout.rowAxis ? -1 : d));
   const parts = indices.map((index, i) => {
     const top = i === planes.length - 1;
     const shares = b.node('Gather', [planeTable(b, planes[i]!, top ? -(2 ** (grid.bits - 1)) : 0), index]);
-    if (n % 8 === 0) return b.reshape(shares, layout.view);
-    return b.reshape(b.slice(b.reshape(shares, [-1]), 0, n), layout.view);
+    return b.reshape(n % 8 === 0 ? shares : b.slice(b.reshape(shares, [-1]), 0, n), shape);
   });
   const float = b.opset < 18 && parts.length > 1;
   const shares = float ? parts.map((part) => b.cast(part, DATA_TYPES.float)) : parts;

@@ -1,178 +1,200 @@
-import { MAX_GRAM } from '../calibrate/calibrate.ts';
-import { GramAccumulator } from '../calibrate/gram.ts';
+import type { Plan, PlanLayer } from '../allocate/types.ts';
+import { LayerInputs, multiplyingUses } from '../calibrate/inputs.ts';
 import type { Dataset } from '../data/dataset.ts';
-import type { Layer } from '../graph/layers.ts';
-import type { Session } from '../graph/session.ts';
-import { convWindow } from '../graph/window.ts';
-import { type Coded, decode, encode, fromRows, type GridSpec, type LayerGram } from '../grid/index.ts';
+import type { Layer, LayerUse } from '../graph/layers.ts';
+import { type Coded, decode, encode, type GridSpec } from '../grid/index.ts';
 import { retarget } from '../grid/rounding/target.ts';
-import type { Node } from '../onnx/model.ts';
+import { weightOfRows } from '../grid/weight.ts';
+import type { Model, Node } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
-import { sizeOf, type Tensor, tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { Stages, type Values } from './stages.ts';
 
-/** How far weights move towards what suits the quantized inputs. */
-const SHARE = 1;
+/**
+ * How far weights move towards what suits the quantized inputs. All the way follows the calibration data too closely: on held-out
+ * data it does no better, and worse where there are few samples.
+ */
+const SHARE = 0.75;
+/** Bytes of values kept between two layers, of all batches; what is beyond is not run on. */
+const KEPT = 2 ** 30;
 
 export interface SequentialOptions {
-  readonly session: Session;
+  readonly model: Model;
   /** In the graph's order. */
   readonly layers: readonly Layer[];
+  /** Widths, granularity, symmetry and rounding; layers at 32 bits, and those it does not name, stay in float. */
+  readonly plan: Pick<Plan, 'layers'>;
+  readonly spec: Pick<GridSpec, 'clip' | 'scaleType'>;
   /** A layer's weight in row form. */
   readonly float: (layer: Layer) => Float32Array;
-  /** One width, or one for each row; undefined: the layer stays in float. */
-  readonly width: (layer: Layer) => number | readonly number[] | undefined;
-  readonly specOf: (layer: Layer, bits: number) => GridSpec;
-  readonly rounding: string;
+  /** Gram matrices of the original inputs, for layers that cannot be measured anew. */
+  readonly gram: (layer: Layer) => Float32Array | undefined;
   readonly dataset: Dataset;
   readonly batch: number;
   readonly samples: number;
   readonly progress?: Progress | undefined;
 }
 
-/**
- * Quantizes layer after layer in the graph's order, each to give what the original gives on the original inputs, but on the inputs that
- * the layers before it give now that they are quantized (Y. Li et al., "GPTAQ", arXiv 2504.02692): its weights are moved to the
- * least-squares ones for those inputs and rounded under these inputs' Gram matrix. Layers that read the same value are done together.
- * Gather tables and layers without a Gram matrix are rounded as they are.
- */
-export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Promise<Map<string, Coded>> {
-  const { session, layers, float, width, specOf, rounding, progress } = options;
-  const made = new Map<string, Coded>();
-  const weights = new Map<string, Tensor>();
-  let done = 0;
-  for (const together of byInput(layers)) {
-    const active = together.filter((l) => width(l) !== undefined);
-    const measured = active.length > 0 ? await measure(wasm, session, active, weights, options) : new Map();
-    for (const layer of active) {
-      const { rows, cols, dims, rowAxis } = layer;
-      const found: Measured | undefined = measured.get(layer.weight);
-      const w = float(layer);
-      const target = found ? retarget(wasm, w, rows, cols, found.gram, found.cross, SHARE) : w;
-      const coded = encode(
-        wasm,
-        target,
-        rows,
-        cols,
-        width(layer)!,
-        (bits) => specOf(layer, bits),
-        rounding,
-        found?.gram,
-      );
-      made.set(layer.weight, coded);
-      weights.set(layer.weight, tensor('float', dims, fromRows(wasm, decode(wasm, coded), dims, rowAxis)));
-    }
-    done += together.length;
-    progress?.('quantizing in sequence', done, layers.length);
-    await new Promise((resolve) => setTimeout(resolve, 0));
-  }
-  return made;
+export interface Sequential {
+  readonly coded: ReadonlyMap<string, Coded>;
+  /** Samples every layer was measured on: fewer than asked for where their values are too many to keep. */
+  readonly samples: number;
 }
 
-/** Layers in the graph's order, those that read the same values together: what one reads depends on none of the others. */
-function byInput(layers: readonly Layer[]): Layer[][] {
-  const groups = new Map<string, Layer[]>();
+/** One batch on its way through the model: as it was, and with all layers so far quantized. The same object until these differ. */
+interface Pair {
+  original: Values;
+  quantized: Values;
+  readonly count: number;
+}
+
+/**
+ * Quantizes layer after layer in the graph's order, each to give what the original gives on the original inputs, but on the inputs that
+ * the layers before it give now that they are quantized (Y. Li et al., "GPTAQ", arXiv 2504.02692): its weights are moved towards the
+ * least-squares ones for those inputs and rounded under these inputs' Gram matrix. Layers that read the same values are done together.
+ * Tables, and layers whose inputs cannot be measured, are rounded as they are.
+ */
+export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Promise<Sequential> {
+  const { model, dataset, batch, progress } = options;
+  const planned = new Map(options.plan.layers.map((l) => [l.weight, l]));
+  const layers = options.layers.filter((l) => (planned.get(l.weight)?.bits ?? 32) !== 32);
+  const groups = groupsOf(model, layers);
+  const stages = new Stages(
+    wasm,
+    model,
+    groups.map((g) => g.reads),
+  );
+  const pairs: Pair[] = [];
+  let kept = 0;
+  for await (const { feeds, count } of dataset.batches(batch, { limit: options.samples })) {
+    const values = new Map(Object.entries(feeds));
+    pairs.push({ original: values, quantized: values, count });
+    kept += bytesOf(values);
+    if (kept > KEPT) break;
+  }
+  const coded = new Map<string, Coded>();
+  const weights = new Map<string, Tensor>();
+  for (const [i, group] of groups.entries()) {
+    progress?.('quantizing in sequence', i, groups.length);
+    const inputs = group.reads.length > 0 ? await measure(wasm, stages, i, group, pairs, weights) : new Map();
+    for (const layer of group.layers) {
+      const made = quantized(wasm, layer, planned.get(layer.weight)!, inputs.get(layer.weight), options);
+      coded.set(layer.weight, made);
+      weights.set(layer.weight, weightOfRows(wasm, layer, decode(wasm, made)));
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+  progress?.('quantizing in sequence', groups.length, groups.length);
+  return { coded, samples: pairs.reduce((n, p) => n + p.count, 0) };
+}
+
+interface Measured {
+  readonly gram: Float32Array | undefined;
+  readonly cross: Float32Array | undefined;
+}
+
+function quantized(
+  wasm: Wasm,
+  layer: Layer,
+  planned: PlanLayer,
+  found: Measured | undefined,
+  options: SequentialOptions,
+): Coded {
+  const { rows, cols, groups } = layer;
+  const { bits, rowBits, granularity, symmetric, asymmetricBits, rounding } = planned;
+  const { clip, scaleType } = options.spec;
+  const w = options.float(layer);
+  const gram = found?.gram ?? options.gram(layer);
+  const under = gram && { gram, groups };
+  const target = found?.gram && found.cross ? retarget(wasm, w, rows, cols, under!, found.cross, SHARE) : w;
+  const specOf = (width: number): GridSpec => ({
+    bits: width,
+    granularity,
+    symmetric: asymmetricBits ? !asymmetricBits.includes(width) : symmetric,
+    clip,
+    scaleType,
+  });
+  return encode(wasm, target, rows, cols, rowBits ?? bits, specOf, rounding, under);
+}
+
+/** Layers that read the same values: none of them depends on another. */
+interface Group {
+  readonly layers: Layer[];
+  /** Values that their nodes read; empty for layers that cannot be measured. */
+  readonly reads: readonly string[];
+}
+
+function groupsOf(model: Model, layers: readonly Layer[]): Group[] {
+  const own = new Set(model.graph.nodes);
+  const constants = new Set(model.graph.initializers.map((t) => t.name));
+  const groups = new Map<string, Group>();
   for (const layer of layers) {
-    const read = multiplied(layer).map((n) => n.inputs[0]!);
-    const key = read.length > 0 ? JSON.stringify(read) : `weight ${layer.weight}`;
+    const uses = multiplyingUses(layer);
+    const reads = uses.every((u) => own.has(u.node)) ? uses.flatMap((u) => readBy(u, constants)) : [];
+    const key = reads.length > 0 ? JSON.stringify([...new Set(reads)].sort()) : `weight ${layer.weight}`;
     const group = groups.get(key);
-    if (group) group.push(layer);
-    else groups.set(key, [layer]);
+    if (group) group.layers.push(layer);
+    else groups.set(key, { layers: [layer], reads: [...new Set(reads)] });
   }
   return [...groups.values()];
 }
 
-/** Nodes that multiply the weight with what they read; none where one does it in a way that has no Gram matrix. */
-function multiplied(layer: Layer): readonly Node[] {
-  const nodes = layer.nodes.filter((n) => n.opType !== 'Gather');
-  return nodes.every((n) => n.opType === 'Gemm' || n.opType === 'MatMul' || n.opType === 'Conv') ? nodes : [];
+/** Values that a node is given, all but its weight and other initializers. */
+function readBy({ node, index }: LayerUse, constants: ReadonlySet<string>): string[] {
+  return node.inputs.filter((v, i) => i !== index && v !== '' && !constants.has(v));
 }
 
-interface Measured {
-  /** E[y y'] of the inputs y with the layers before quantized. */
-  readonly gram: LayerGram;
-  /** E[x y'], x the original inputs. */
-  readonly cross: Float32Array;
-}
-
-/** Products of the inputs of layers that read one value, by weight; none for layers that cannot be measured. */
+/** Runs stage `index` on all batches; products of the inputs of the group's layers, by weight. */
 async function measure(
   wasm: Wasm,
-  session: Session,
-  layers: readonly Layer[],
+  stages: Stages,
+  index: number,
+  group: Group,
+  pairs: Pair[],
   weights: ReadonlyMap<string, Tensor>,
-  { dataset, batch, samples }: SequentialOptions,
 ): Promise<Map<string, Measured>> {
-  const sums = layers.filter(measurable).map((layer) => new Products(wasm, layer));
+  const sums = distinct(group.layers).map((layer) => ({ layer, inputs: new LayerInputs(wasm, layer, true) }));
+  const stage = stages.open(index, pairs[0]!.original);
+  let kept = 0;
   try {
-    if (sums.length > 0)
-      for await (const { feeds } of dataset.batches(batch, { limit: samples })) {
-        const fetch = [...new Set(sums.flatMap((s) => s.nodes.map((n) => n.inputs[0]!)))];
-        const original = session.run(feeds, { fetch });
-        const quantized = weights.size > 0 ? session.run(feeds, { fetch, weights }) : original;
-        for (const sum of sums) for (const node of sum.nodes) sum.add(node, original, quantized);
-        await new Promise((resolve) => setTimeout(resolve, 0));
-      }
-    return new Map(sums.map((s) => [s.layer.weight, s.read()]));
+    for (const [i, pair] of pairs.entries()) {
+      const same = pair.original === pair.quantized && !stage.reads(weights);
+      const before = stage.run(pair.original, new Map());
+      const after = same ? before : stage.run(pair.quantized, weights);
+      for (const { layer, inputs } of sums)
+        for (const use of multiplyingUses(layer)) {
+          const given = use.node.inputs.map((name) => after.cut.get(name));
+          inputs.visit(use, given, before.cut.get(use.node.inputs[use.input]!));
+        }
+      pair.original = before.next;
+      pair.quantized = after.next;
+      kept += bytesOf(before.next) + (same ? 0 : bytesOf(after.next));
+      if (kept > KEPT && i + 1 < pairs.length) pairs.length = i + 1;
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+    const found = new Map(sums.map(({ layer, inputs }) => [kindOf(layer), inputs.read()]));
+    return new Map(group.layers.map((layer) => [layer.weight, found.get(kindOf(layer))!]));
   } finally {
-    for (const sum of sums) sum.dispose();
+    stage.dispose();
+    for (const { inputs } of sums) inputs.dispose();
   }
 }
 
-function measurable(layer: Layer): boolean {
-  return multiplied(layer).length > 0 && layer.groups * layer.cols * layer.cols <= MAX_GRAM;
+/** One layer of each kind. */
+function distinct(layers: readonly Layer[]): Layer[] {
+  return [...new Map(layers.map((l) => [kindOf(l), l])).values()];
 }
 
-class Products {
-  readonly nodes: readonly Node[];
-  private readonly gram: GramAccumulator;
-  private readonly cross: GramAccumulator;
+/** Layers of one group that have the same kind multiply the same: Q, K and V, say. */
+function kindOf(layer: Layer): string {
+  const plain = (n: Node) => n.opType === 'MatMul' && n.domain === '';
+  if (!layer.uses.every((u) => plain(u.node) && u.index === 1 && layer.lead === 0)) return `weight ${layer.weight}`;
+  return JSON.stringify([layer.cols, layer.uses.map((u) => u.node.inputs[0])]);
+}
 
-  constructor(
-    private readonly wasm: Wasm,
-    readonly layer: Layer,
-  ) {
-    this.nodes = multiplied(layer);
-    this.gram = new GramAccumulator(wasm, layer.groups, layer.cols);
-    this.cross = new GramAccumulator(wasm, layer.groups, layer.cols);
-  }
-
-  add(node: Node, original: Readonly<Record<string, Tensor>>, quantized: Readonly<Record<string, Tensor>>): void {
-    const { layer, gram, cross } = this;
-    const name = node.inputs[0]!;
-    const dims = original[name]!.dims;
-    const { arena, k } = this.wasm;
-    arena.scope((alloc) => {
-      const transposed = node.opType === 'Gemm' && node.attributes.get('transA')?.value === 1;
-      const load = ({ data }: Tensor): number => {
-        const at = alloc(data.byteLength);
-        arena.put(at, data);
-        if (!transposed) return at;
-        const turned = alloc(data.byteLength);
-        k.transpose(at, dims[0]!, dims[1]!, turned);
-        return turned;
-      };
-      const y = load(quantized[name]!);
-      const x = original === quantized ? y : load(original[name]!);
-      if (node.opType === 'Conv') {
-        const window = convWindow(node, layer.dims, dims);
-        const channels = dims[1]! / layer.groups;
-        gram.addWindows(y, dims[0]!, channels, window);
-        cross.addWindows(x, dims[0]!, channels, window, y);
-      } else {
-        const rows = sizeOf(dims) / layer.cols;
-        gram.addRows(y, rows);
-        cross.addRows(x, rows, y);
-      }
-    });
-  }
-
-  read(): Measured {
-    return { gram: { gram: this.gram.read(), groups: this.layer.groups }, cross: this.cross.read() };
-  }
-
-  dispose(): void {
-    this.gram.dispose();
-    this.cross.dispose();
-  }
+function bytesOf(values: Values): number {
+  let bytes = 0;
+  for (const t of values.values()) bytes += t.data.byteLength;
+  return bytes;
 }

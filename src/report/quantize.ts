@@ -62,11 +62,12 @@ function headline(report: QuantizeReport, style: Style): string {
       style.bad(`the model cannot be run here: ${printable(report.cannotRun)}`),
       'not measured: activations, damage, accuracy, the error of the outputs; the widths follow the weights alone',
     );
+  if (report.dataFree !== null) lines.push(style.bad(`DATA-FREE: ${printable(report.dataFree)}`));
   const chosen = report.allocations[0];
   const uniform = report.allocations.find((a) => a.name === 'uniform');
   const damage = damageIn(unit);
   if (report.calibration && chosen && chosen.damage !== null) {
-    const own = `damage on ${formatCount(report.calibration.samples)} calibration samples: ${damage.format(chosen.damage)} (${damage.title})`;
+    const own = `damage on ${formatCount(report.calibration.samples)} ${report.dataFree === null ? 'calibration' : 'DRAWN'} samples: ${damage.format(chosen.damage)} (${damage.title})`;
     lines.push(style.bold(own + against(chosen, uniform, damage.format)));
     const { predicted, heldOut } = report.damage;
     const beside = [

@@ -109,6 +109,8 @@ export interface QuantizeReport {
   readonly objective: string;
   readonly optimalityGap: number | null;
   readonly calibration: { readonly samples: number; readonly measured: number } | null;
+  /** What was drawn in the place of calibration data, and what that rests on; null where there was data, or nothing in its place. */
+  readonly dataFree: string | null;
   readonly layers: readonly LayerReport[];
   readonly left: readonly { readonly weight: string; readonly reason: string }[];
   /** Why the model cannot be run, so that nothing could be measured by running it; absent where it can. */

@@ -3,7 +3,8 @@ import type { Calibration } from '../calibrate/calibrate.ts';
 import type { Candidates, Width } from '../curvature/candidates.ts';
 import { curvatureOf, type OperatorCurvature } from '../curvature/operators.ts';
 import { layerSpectrum } from '../curvature/spectra.ts';
-import type { Layer } from '../graph/layers.ts';
+import { bodiesOf, readsOf } from '../graph/bodies.ts';
+import type { Layer, LayerUse } from '../graph/layers.ts';
 import { orderedNodes } from '../graph/order.ts';
 import type { Attribute, Initializer, Model, Node } from '../onnx/model.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -79,6 +80,12 @@ export function estimateError(
     if (above === 0) continue;
     const layer = norms.layerOf.get(node);
     if (layer) found.push(layerError(layer, node, above, norms.error(layer, node), calibration));
+    if (bodiesOf(node).length > 0) {
+      const moved = readsOf(node).filter((v) => wrong.has(v));
+      if (moved.length > 0) conditional.add(node.opType);
+      for (const v of moved) amplification.set(v, Number.POSITIVE_INFINITY);
+      continue;
+    }
     const moving = node.inputs.map((v) => wrong.has(v));
     if (!moving.some(Boolean) || SHAPES.has(node.opType)) continue;
     const curvature = nodeCurvature(node, norms.own(node), calibration, constants);
@@ -92,6 +99,14 @@ export function estimateError(
       amplification.set(v, (amplification.get(v) ?? 0) + (lipschitz === 0 ? 0 : above * lipschitz));
     });
   }
+  for (const layer of layers) {
+    const lost = norms.isQuantized(layer) ? layer.uses.find((u) => !isFollowed(u, nodes)) : undefined;
+    if (lost === undefined) continue;
+    const { name, weight } = layer;
+    const none = Number.POSITIVE_INFINITY;
+    found.push({ name, weight, local: none, amplification: none, contribution: none });
+    conditional.add(lost.node.opType);
+  }
   const merged = mergeShared(layers, found);
   return {
     total: merged.reduce((sum, l) => sum + l.contribution, 0),
@@ -101,12 +116,18 @@ export function estimateError(
   };
 }
 
+/** Whether an error of the weight is bounded at the node's output: by the norm of the matrix, or table, of its rows. */
+function isFollowed({ node, index, plain }: LayerUse, nodes: readonly Node[]): boolean {
+  const expected = node.opType === 'Gather' ? 0 : WEIGHTED[node.opType];
+  return plain && node.domain === '' && index === expected && nodes.includes(node);
+}
+
 /** The values that a quantized layer's error may change. */
 function wrongValues(nodes: readonly Node[], norms: Norms): Set<string> {
   const wrong = new Set<string>();
   for (const node of nodes) {
     const layer = norms.layerOf.get(node);
-    const reached = !SHAPES.has(node.opType) && node.inputs.some((v) => wrong.has(v));
+    const reached = !SHAPES.has(node.opType) && readsOf(node).some((v) => wrong.has(v));
     if (reached || (layer && norms.isQuantized(layer))) for (const o of node.outputs) if (o !== '') wrong.add(o);
   }
   return wrong;

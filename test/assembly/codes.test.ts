@@ -24,7 +24,8 @@ test('codes_to_f32', () => {
       for (const zero of [0, lo, hi, 3]) {
         const next = random(n + 7 * type);
         const bench = new Bench(wasm);
-        const codes = array.from({ length: n }, () => lo + Math.floor(next() * (hi - lo + 1)));
+        const codes = new array(n);
+        for (let i = 0; i < n; i++) codes[i] = lo + Math.floor(next() * (hi - lo + 1));
         const scale = Math.fround(0.037);
         const y = bench.f32(n);
         wasm.k.codes_to_f32(bench.put(codes), n, type, zero, scale, y.ptr);

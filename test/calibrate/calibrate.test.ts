@@ -1,6 +1,8 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Calibration, calibrate } from '../../src/calibrate/calibrate.ts';
+import { LayerInputs } from '../../src/calibrate/inputs.ts';
+import { fromHalf, toHalf } from '../../src/grid/half.ts';
 import { type Dataset, datasetFromArrays } from '../../src/data/index.ts';
 import { DataError } from '../../src/errors.ts';
 import { findLayers, foldBatchNormalization, Session } from '../../src/graph/index.ts';
@@ -8,6 +10,7 @@ import { makeInitializer, makeNode, makeValueInfo } from '../../src/onnx/index.t
 import type { Model } from '../../src/onnx/model.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
 import { dataset, feeds, floats, model as demonstration } from '../demonstration.ts';
+import { body, graph, modelOf, node } from '../graph/build.ts';
 import { loadWasm, normals, random } from '../helpers.ts';
 import { model } from '../quantize/models.ts';
 
@@ -315,5 +318,93 @@ async function rejects(promise: Promise<unknown>, message: RegExp): Promise<void
   assert.instance(thrown, DataError);
   assert.match((thrown as Error).message, message);
 }
+
+/** E[x x'] of rows [n, cols]. */
+function gramOf(rows: readonly (readonly number[])[]): Float32Array {
+  const cols = rows[0]!.length;
+  const gram = new Float32Array(cols * cols);
+  for (let i = 0; i < cols; i++)
+    for (let j = 0; j < cols; j++) gram[i * cols + j] = rows.reduce((sum, x) => sum + x[i]! * x[j]!, 0) / rows.length;
+  return gram;
+}
+
+test('inputs of weights in bodies, turned around, on the left, and of recurrent operators', async () => {
+  const weight = (seed: number, ...dims: number[]) =>
+    tensor(
+      'float',
+      dims,
+      normals(
+        dims.reduce((a, b) => a * b),
+        random(seed),
+        0.1,
+      ),
+    );
+  const then = graph([], ['t'], [node('MatMul', 'x,seldom', 't')]);
+  const otherwise = graph([], ['e'], [node('Relu', 'x', 'r'), node('MatMul', 'r,often', 'e')]);
+  const m = modelOf(
+    graph(
+      ['x:float[N,16]'],
+      ['y', 'z', 'l', 's', 'b'],
+      [
+        node('If', 'no', 'y', { then_branch: body(then), else_branch: body(otherwise) }),
+        node('Transpose', 'tied', 'turned'),
+        node('MatMul', 'x,turned', 'z'),
+        node('Transpose', 'x', 'columns'),
+        node('MatMul', 'left,columns', 'l'),
+        node('Unsqueeze', 'x,one', 'steps'),
+        node('LSTM', 'steps,w,r', 's', { hidden_size: { type: 'int', value: 8 } }),
+        node('MatMul', 'x,batched', 'b'),
+      ],
+      {
+        no: tensor('bool', [], Uint8Array.of(0)),
+        one: tensor('int64', [1], BigInt64Array.of(1n)),
+        seldom: weight(1, 16, 20),
+        often: weight(2, 16, 20),
+        tied: weight(3, 30, 16),
+        left: weight(4, 20, 16),
+        w: weight(5, 1, 32, 16),
+        r: weight(6, 1, 32, 8),
+        batched: weight(7, 2, 16, 10),
+      },
+    ),
+  );
+  const n = 6;
+  const x = tensor('float', [n, 16], normals(n * 16, random(9), 1));
+  const found = await run(m, datasetFromArrays(new Map([['x', x]])), 4);
+  const rows = Array.from({ length: n }, (_, i) => [...(x.data as Float32Array).subarray(16 * i, 16 * i + 16)]);
+  const expected = gramOf(rows);
+  for (const name of ['tied', 'left', 'w', 'batched']) {
+    const gram = found.layers.get(name)!.gram!;
+    assert.is(gram.length, 256, name);
+    gram.forEach((v, i) => near(v, expected[i]!, 1e-4, `${name} ${i}`));
+  }
+  const often = found.layers.get('often')!.gram!;
+  gramOf(rows.map((row) => row.map((v) => Math.max(0, v)))).forEach((v, i) => near(often[i]!, v, 1e-4, `often ${i}`));
+  // Never run, and inputs that are no value of the graph: nothing is known, which is not the same as nothing there.
+  for (const name of ['seldom', 'r']) assert.is(found.layers.get(name)!.gram, undefined, name);
+});
+
+test('half inputs', async () => {
+  const halves = (seed: number, ...dims: number[]) => {
+    const values = normals(
+      dims.reduce((a, b) => a * b),
+      random(seed),
+      1,
+    );
+    return tensor('float16', dims, toHalf(wasm, values));
+  };
+  const m = modelOf(graph(['x:float16[N,16]'], ['y:float16'], [node('MatMul', 'x,w', 'y')], { w: halves(1, 16, 20) }));
+  const x = halves(2, 3, 16);
+  const session = new Session(m, wasm);
+  const { layers } = findLayers(m);
+  const of = new LayerInputs(wasm, layers[0]!);
+  session.run({ x }, { observe: (_, inputs) => of.visit(layers[0]!.uses[0]!, inputs) });
+  const { gram } = of.read();
+  of.dispose();
+  session.dispose();
+  const values = fromHalf(wasm, x.data as Uint16Array);
+  const expected = gramOf([0, 1, 2].map((i) => [...values.subarray(16 * i, 16 * i + 16)]));
+  gram!.forEach((v, i) => near(v, expected[i]!, 1e-4, `${i}`));
+});
 
 test.run();

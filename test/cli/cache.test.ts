@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CostTable } from '../../src/allocate/types.ts';
-import { cacheKey, cacheText, readCache } from '../../src/cli/cache.ts';
+import { cacheKey, cacheText, readCache, unfinishedText } from '../../src/cli/cache.ts';
 import { UsageError } from '../../src/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kappa-cache-'));
@@ -37,6 +37,38 @@ test('a table and gains of rows come back as they were', async () => {
   const alone = await readCache(path('table'), 'key');
   assert.equal(alone.table, TABLE);
   assert.is(alone.gains, undefined);
+});
+
+test('what an interrupted run measured comes back as it was', async () => {
+  const measured = {
+    batches: 3,
+    sums: [
+      [
+        [0.1, 2],
+        [1e-300, 1 / 3],
+      ],
+      [[0, 0]],
+    ],
+  };
+  writeFileSync(path('part'), unfinishedText('key', measured));
+  const found = await readCache(path('part'), 'key');
+  assert.equal(found.unfinished, measured);
+  assert.is(found.table, undefined);
+  assert.match(found.note, /going on after its 3 batches/);
+  assert.is((await readCache(path('part'), 'other')).unfinished, undefined);
+  for (const unfinished of [
+    null,
+    1,
+    {},
+    { batches: 0, sums: [] },
+    { batches: 1, sums: [[['1']]] },
+    { batches: 1, sums: [1] },
+  ]) {
+    writeFileSync(path('bad'), JSON.stringify({ kappaCache: 1, key: 'key', unfinished }));
+    const bad = await readCache(path('bad'), 'key');
+    assert.is(bad.unfinished, undefined);
+    assert.match(bad.note, /damaged \(unfinished measurements/);
+  }
 });
 
 test('another key, a damaged file, none at all: measured anew, and said; a file that is no cache is left alone', async () => {

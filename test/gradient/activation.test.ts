@@ -35,6 +35,7 @@ test('Clip: bounds as inputs, as attributes, one of them, none', () => {
 
 test('smooth activations', () => {
   for (const opType of ['Exp', 'Sigmoid', 'Tanh', 'Erf', 'Softplus', 'Neg']) check(opType, [x]);
+  check('Swish', [x], { alpha: float(0.8) }, { opset: 24 });
   check('Mish', [floats([2, 9], -4, 4)], {}, { opset: 18 });
   check('Gelu', [x], {}, { opset: 20 });
   check('Gelu', [x], { approximate: string('tanh') }, { opset: 20 });

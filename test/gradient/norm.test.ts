@@ -20,6 +20,16 @@ test('normalisations in x, scale and shift', () => {
   check('LayerNormalization', [floats([3, 2, 7]), floats([2, 7])], { axis: int(1), epsilon: float(0.1) }, loose);
   check('LayerNormalization', [floats([2, 16]), floats([16]), floats([16])], { axis: int(-1) }, loose);
   check('RMSNormalization', [floats([3, 9]), floats([9])], {}, { opset: 23, ...loose });
+  for (const [opset, of] of [
+    [18, 3],
+    [21, 6],
+  ] as const)
+    check(
+      'GroupNormalization',
+      [floats([2, 6, 2, 3]), floats([of]), floats([of])],
+      { num_groups: int(3) },
+      { opset, ...loose },
+    );
   check('InstanceNormalization', [floats([2, 3, 4, 2]), floats([3]), floats([3])], {}, loose);
 });
 

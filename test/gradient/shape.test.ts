@@ -1,5 +1,6 @@
 import { test } from 'uvu';
-import { type Attributes, floats, int, integers, ints, list, of, scalar, string } from '../ops/compare.ts';
+import { type Attributes, float, floats, int, integers, ints, list, of, scalar, string } from '../ops/compare.ts';
+import { throws } from '../throws.ts';
 import { check } from './check.ts';
 
 const x = floats([2, 3, 4]);
@@ -40,9 +41,30 @@ test('Slice, Pad, Gather: old and new forms, negative indices and steps, repeats
   check('GatherElements', [floats([3, 3]), integers('int64', [2, 3], 0, 2)]);
 });
 
-test('nothing passes where elements become integers and back', () => {
-  check('ConstantOfShape', [list(2, 2)]);
-  check('Cast', [of([3], 1.2, 2.6, 3.1)], { to: int(7) });
+test('Resize and Upsample to the nearest element, by scales and sizes; between elements there is no gradient', () => {
+  const image = floats([1, 2, 3, 4]);
+  const scales = of([4], 1, 1, 2, 1.5);
+  check('Resize', [image, undefined, scales], { mode: string('nearest') }, { of: [0] });
+  check('Resize', [image, undefined, undefined, list(1, 2, 5, 2)], { mode: string('nearest') }, { of: [0] });
+  check('Resize', [image, scales], {}, { of: [0], opset: 10 });
+  check('Upsample', [image, scales], {}, { of: [0], opset: 9 });
+  check('Upsample', [image], { scales: { type: 'floats', value: [1, 1, 2, 2] } }, { opset: 7 });
+  throws(
+    () => check('Resize', [image, undefined, scales], { mode: string('linear') }, { of: [0] }),
+    Error,
+    /no gradient|the gradient of mode linear/,
+  );
+});
+
+test('other operators that pick elements', () => {
+  check('Pad', [floats([2, 3])], { pads: ints(0, 2, 1, 1), value: float(3) }, { opset: 10 });
+  check('DepthToSpace', [floats([1, 8, 2, 3])], { blocksize: int(2) });
+  check('SpaceToDepth', [floats([1, 2, 4, 6])], { blocksize: int(2) });
+  check('Trilu', [floats([3, 4])], { upper: int(0) });
+  check('GatherND', [floats([3, 4]), integers('int64', [5, 2], 0, 2)]);
+  check('CenterCropPad', [floats([3, 4]), list(5, 2)], {}, { opset: 18 });
+  check('CumSum', [floats([2, 4]), scalar('int64', 1)], { exclusive: int(1) });
+  check('CumSum', [floats([2, 4]), scalar('int64', 0)], { reverse: int(1) });
 });
 
 test.run();

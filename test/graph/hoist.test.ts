@@ -5,6 +5,7 @@ import { makeInitializer, makeNode, makeValueInfo, readModel, withGraph, writeMo
 import type { Model } from '../../src/onnx/model.ts';
 import { tensor } from '../../src/tensor.ts';
 import { floats, modelOf, runOrt, wasm } from '../ops/compare.ts';
+import { body, graph, held, modelOf as graphModel, node } from './build.ts';
 
 const test = suite('graph/hoist');
 
@@ -45,6 +46,51 @@ test('the outputs stay what they were, here and in onnxruntime', async () => {
   const expected = new Session(before, wasm).run(feeds);
   assert.equal(new Session(after, wasm).run(feeds), expected);
   assert.equal(await runOrt(writeModel(after), feeds), await runOrt(writeModel(before), feeds));
+});
+
+test('weights of bodies move to the main graph under names that are free; small ones and outputs stay', () => {
+  const big = () => floats([16, 16]);
+  const then = graph([], ['t'], [node('MatMul', 'x,w', 'm'), node('Add', 'm,b', 't')], { w: big(), b: floats([16]) });
+  const inner = graph([], ['i'], [node('MatMul', 'x,w', 'i')]);
+  const otherwise = graph(
+    [],
+    ['e', 'w2'],
+    [
+      node('Constant', '', 'w', { value: held(big()) }),
+      node('If', 'c', 'e', { then_branch: body(inner), else_branch: body(graph([], ['j'], [node('Neg', 'x', 'j')])) }),
+      node('Constant', '', 'w2', { value: held(big()) }),
+    ],
+  );
+  const both = graph([], ['t', 'x'], then.nodes, {});
+  const g = graph(
+    ['c:bool[]', 'x:float[N,16]'],
+    ['y', 'z', 'r'],
+    [
+      node('If', 'c', 'y,z', {
+        then_branch: body({ ...both, initializers: then.initializers }),
+        else_branch: body(otherwise),
+      }),
+      node('Relu', 'x', 'r'),
+    ],
+  );
+  const before = graphModel(g);
+  const after = hoistConstants(before);
+  assert.equal(
+    after.graph.initializers.map((t) => t.name),
+    ['w_1', 'w_2'],
+  );
+  assert.is(after.graph.nodes[1], before.graph.nodes[1], 'what was not touched is the same message');
+  const [If] = after.graph.nodes;
+  const bodies = [...If!.attributes.values()].map((a) => (a.type === 'graph' ? a.value : undefined)!);
+  assert.equal(
+    bodies.map((b) => b.initializers.map((t) => t.name)),
+    [['b'], []],
+  );
+  assert.equal(bodies[0]!.nodes[0]!.inputs, ['x', 'w_1']);
+  assert.equal(
+    bodies[1]!.nodes.map((n) => n.opType),
+    ['If', 'Constant'],
+  );
 });
 
 test('a model without such nodes is the same object; a constant that is an output stays', () => {

@@ -4,6 +4,7 @@ import { canRaise, freshNames, mapNodes, Session, withInitializers } from '../..
 import { makeInitializer, withOpset, writeModel } from '../../src/onnx/index.ts';
 import { floats, floats as random, int, ints, list, modelOf, runOrt, wasm } from '../ops/compare.ts';
 import { bytesOf, distance, feeds, load, NAMES } from './models.ts';
+import { body, graph, modelOf as graphModel, node } from './build.ts';
 
 for (const name of NAMES) {
   test(`${name} means the same at opset 21, here and in onnxruntime`, async () => {
@@ -33,6 +34,24 @@ test('changes of meaning stop it', () => {
   assert.not(canRaise(modelOf('Split', [x], {}, { outputs: 2 }), 18));
   assert.ok(canRaise(modelOf('Split', [x, list(2, 2)], {}, { outputs: 2 }), 18));
   assert.not(canRaise(modelOf('Unsqueeze', [x], { axes: ints(0) }, { opset: 12 }), 13));
+});
+
+test('nodes in bodies count, operators of other domains go by their own version', () => {
+  const branch = (op: string) => body(graph([], ['t'], [node(op, 'x', 't')]));
+  const model = (op: string) =>
+    graphModel(
+      graph(
+        ['c:bool[]', 'x:float[N]'],
+        ['y'],
+        [
+          node('If', 'c', 'a', { then_branch: branch('Neg'), else_branch: branch(op) }),
+          node('com.microsoft.Gelu', 'a', 'y'),
+        ],
+      ),
+      { opset: 12, opsets: { 'com.microsoft': 1 } },
+    );
+  assert.ok(canRaise(model('Relu'), 21));
+  assert.not(canRaise(model('Softmax'), 13));
 });
 
 test('not down, not beyond what Kappa reads, not with operators it does not know', () => {

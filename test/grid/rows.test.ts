@@ -48,10 +48,7 @@ test('first axes that count rows too: each of their indices is a matrix by itsel
       const data = Float32Array.from({ length: n * size }, (_, i) => i);
       const rows = toRows(wasm, data, [n, ...dims], rowAxis + 1, 1);
       for (let i = 0; i < n; i++)
-        assert.equal(
-          rows.slice(i * size, (i + 1) * size),
-          naive(data.slice(i * size, (i + 1) * size), dims, rowAxis),
-        );
+        assert.equal(rows.slice(i * size, (i + 1) * size), naive(data.slice(i * size, (i + 1) * size), dims, rowAxis));
       assert.equal(fromRows(wasm, rows, [n, ...dims], rowAxis + 1, 1), data);
     }),
   );

@@ -3,13 +3,14 @@ import { basename, join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { checkCase } from '../../src/jobs/check.ts';
+import { CONFORMANCE, type Conformance } from '../../scripts/conformance.ts';
 import { caseFolders, readCase } from '../../src/node.ts';
 import { loadWasm, ROOT } from '../helpers.ts';
 import { fixed32, graph, join8, len, model, node, tensorProto, valueInfo } from '../onnx/build.ts';
 
 /** The ONNX project's node test cases, where they are at hand. `conformance.json` lists those that must pass. */
 const CASES = process.env.ONNX_NODE_TESTS ?? join(ROOT, '..', 'shared', 'onnx-node-tests');
-const required = JSON.parse(readFileSync(join(ROOT, 'test', 'jobs', 'conformance.json'), 'utf8')) as string[];
+const required = (JSON.parse(readFileSync(CONFORMANCE, 'utf8')) as Conformance).passed;
 const wasm = await loadWasm();
 
 const relu = model(graph());

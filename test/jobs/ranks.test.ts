@@ -1,42 +1,44 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Plan } from '../../src/allocate/types.ts';
-import { ranksOf, spearman } from '../../src/jobs/ranks.ts';
+import { CurvatureQuantizationAnalyzer } from '../../src/analyzer.ts';
+import { metricRanks } from '../../src/jobs/ranks.ts';
+import { loadWasm } from '../helpers.ts';
+import { smallData, smallModel } from './small.ts';
 
-const near = (a: number | undefined, b: number) => assert.ok(a !== undefined && Math.abs(a - b) < 1e-12, `${a} ${b}`);
+const wasm = await loadWasm();
 
-test('rank correlation: order alone counts, equal values share their rank', () => {
-  near(spearman([1, 2, 3, 4], [10, 20, 1000, 1001]), 1);
-  near(spearman([1, 2, 3, 4], [4, 3, 2, 1]), -1);
-  // Ranks 0 1 2 3 and 1 0 3 2: 1 - 6 * 4 / (4 * 15).
-  near(spearman([1, 2, 3, 4], [2, 1, 4, 3]), 0.6);
-  // Ranks 0.5 0.5 2 3 against 0 1 2 3: 4.5 / sqrt(4.5 * 5).
-  near(spearman([7, 7, 8, 9], [1, 2, 3, 4]), 4.5 / Math.sqrt(22.5));
-  assert.is(spearman([1, 1, 1], [1, 2, 3]), undefined);
+test('every metric against measured damage, and against itself', async () => {
+  const analyzer = new CurvatureQuantizationAnalyzer(smallModel(), wasm, { widths: [2, 3, 4], batch: 16 });
+  await analyzer.calibrate(smallData(48));
+  const truth = await analyzer.tableOf('kl');
+  const measured = truth.layers.flatMap((l) => l.choices).filter((c) => c.measured && c.bits !== 32).length;
+  const rows = await metricRanks(analyzer, truth, ['kl', 'gram', 'spectral', 'no such metric']);
+  assert.equal(
+    rows.map((r) => r.metric),
+    ['kl', 'gram', 'spectral'],
+  );
+  for (const row of rows) {
+    if ('refused' in row) throw new Error(row.refused);
+    assert.is(row.count, measured);
+    assert.is(row.truth, 'kl');
+  }
+  const [kl, gram, spectral] = rows as Exclude<(typeof rows)[number], { refused: string }>[];
+  assert.equal([kl!.spearman, kl!.kendall, kl!.medianRatio, kl!.ratioSpread], [1, 1, 1, 1]);
+  assert.ok(gram!.spearman! > 0.7 && gram!.medianRatio! > 0.3 && gram!.medianRatio! < 3, JSON.stringify(gram));
+  assert.is(spectral!.medianRatio, null);
+  analyzer.dispose();
+  assert.is(wasm.arena.used, 0, 'memory was not freed');
 });
 
-test('metrics are ranked on the plans they can judge, four at least', () => {
-  const plan = (predicted: number) => ({ predicted }) as Plan;
-  const tried = [1, 2, 3, 4, 5].map((p) => ({ plan: plan(p), damage: p * p }));
-  const predictors = new Map<string, (plan: Plan) => number | undefined>([
-    ['right', (p) => p.predicted],
-    ['wrong', (p) => -p.predicted],
-    ['some', (p) => (p.predicted > 1 ? p.predicted : undefined)],
-    ['few', (p) => (p.predicted > 2 ? p.predicted : undefined)],
-    ['blind', () => 1],
+test('a metric that measured another one has the reason in place of figures', async () => {
+  const analyzer = new CurvatureQuantizationAnalyzer(smallModel(), wasm, { widths: [3, 4], batch: 16 });
+  await analyzer.calibrate(smallData(16));
+  const table = await analyzer.tableOf('kl');
+  const refused = { ...table, metric: 'kl (no jac: Foo node "n": Foo has no gradient)' };
+  assert.equal(await metricRanks(analyzer, table, ['jac'], new Map([['jac', refused]])), [
+    { metric: 'jac', refused: refused.metric },
   ]);
-  assert.equal(ranksOf(tried, predictors), [
-    { metric: 'right', plans: 5, correlation: 1 },
-    { metric: 'wrong', plans: 5, correlation: -1 },
-    { metric: 'some', plans: 4, correlation: 1 },
-  ]);
-  assert.equal(
-    ranksOf(
-      tried.map((t) => ({ ...t, damage: null })),
-      predictors,
-    ),
-    [],
-  );
+  analyzer.dispose();
 });
 
 test.run();

@@ -30,6 +30,14 @@ interface Place {
 const branch = (name: string, more: Readonly<Record<string, Tensor>>, nodes: ReturnType<typeof node>[]) =>
   body(graph([], [name], nodes, more));
 const constant = (name: string, t: Tensor) => node('Constant', '', name, { value: held(t) });
+/** The rows of w as i, o, f, c instead of i, f, c, o. */
+const gates = (p: string) => [
+  node('Slice', 'w,z,a8,z', `${p}i`),
+  node('Slice', 'w,a24,a32,z', `${p}o`),
+  node('Slice', 'w,a8,a24,z', `${p}f`),
+  node('Concat', `${p}i,${p}o,${p}f`, `${p}c`, { axis: int(0) }),
+  node('Unsqueeze', `${p}c,z`, `${p}w`),
+];
 const x16 = { x: floats(3, 16) };
 
 const PLACES: Readonly<Record<string, Place>> = {
@@ -146,6 +154,25 @@ const PLACES: Readonly<Record<string, Place>> = {
     ),
     feeds: { x: floats(1, 4, 6, 6) },
     layers: 1,
+  },
+  'gates put in another order by Slice and Concat, the same in two branches': {
+    graph: graph(
+      ['x:float[5,2,12]', 'c:bool[]'],
+      ['y'],
+      [
+        node('If', 'c', 'y', {
+          then_branch: branch('t', {}, [...gates('t_'), node('LSTM', 'x,t_w,r', 't', { hidden_size: int(8) })]),
+          else_branch: branch('e', {}, [
+            ...gates('e_'),
+            node('LSTM', 'x,e_w,r', 'e0', { hidden_size: int(8) }),
+            node('Neg', 'e0', 'e'),
+          ]),
+        }),
+      ],
+      { w: floats(32, 12), r: floats(1, 32, 8), z: list(0), a8: list(8), a24: list(24), a32: list(32) },
+    ),
+    feeds: { x: floats(5, 2, 12), c: flag(false) },
+    layers: 2,
   },
   'recurrent operators': {
     graph: graph(

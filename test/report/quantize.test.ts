@@ -45,6 +45,7 @@ const REPORT: QuantizeReport = {
   objective: 'sum',
   optimalityGap: 0,
   calibration: { samples: 1024, measured: 512 },
+  dataFree: null,
   layers: [layer(0), layer(1, { damageMeasured: false }), layer(2, { bits: 32, damage: null, lossCurvature: null })],
   left: [
     { weight: 'a.bias', reason: 'fewer than 256 elements' },
@@ -179,6 +180,14 @@ test('without data it says so, and compares nothing', () => {
   });
   assert.match(text, /no calibration data: the widths follow the weights alone, no damage was measured/);
   assert.not.match(text, /uniform widths|Held-out|Left in float|KL x/);
+});
+
+test('data-free: loud, first, and never called calibration data', () => {
+  const text = quantizeText({ ...REPORT, dataFree: 'no real data: 64 inputs drawn with seed 0' });
+  assert.match(text, /DATA-FREE: no real data: 64 inputs drawn with seed 0/);
+  assert.match(text, /damage on 1,024 DRAWN samples/);
+  assert.not.match(text, /damage on 1,024 calibration samples/);
+  assert.not.match(quantizeText(REPORT), /DATA-FREE|DRAWN/);
 });
 
 test('uniform where it is the best', () => {

@@ -48,10 +48,12 @@ export function writerOf(
   return { output, rows, length };
 }
 
-/** Passes over all tokens. */
+/** Passes over all tokens: the most, the fewest, and products they may take together (a few minutes' work). */
 const PASSES = 24;
+const FEWEST = 4;
+const WORK = 4e11;
 /** After so many passes the token at this place, drawn from what the model says, becomes the first one. */
-const FIRST_FROM = 4;
+const FIRST_FROM = FEWEST;
 
 /**
  * Text drawn from the model's own next-token distribution (Z. Liu et al., "LLM-QAT: Data-Free Quantization Aware Training for
@@ -60,6 +62,7 @@ const FIRST_FROM = 4;
  * Santilli et al., "Accelerating Transformer Inference for Translation via Parallel Decoding", 2023). k passes make the first k
  * tokens exact samples; the rest follow what came before them.
  * @param tokens where to start: [n, length], rewritten in place
+ * @param parameters of the model: with many of them fewer passes are made
  * @param run the model's scores for some sequences [count, length] from the `start`th on, and where they lie
  */
 export async function write(
@@ -67,6 +70,7 @@ export async function write(
   writer: Writer,
   tokens: Tensor,
   draws: Draws,
+  parameters: number,
   batch: number,
   run: (start: number, count: number) => Tensor,
   progress: (done: number, total: number) => void = () => {},
@@ -74,7 +78,8 @@ export async function write(
   const { length, rows } = writer;
   const n = tokens.dims[0]!;
   const uniforms = Float64Array.from({ length: n * length }, () => draws.uniform());
-  const passes = Math.min(PASSES, length + FIRST_FROM);
+  const affordable = Math.max(FEWEST + 1, Math.floor(WORK / (n * length * Math.max(1, parameters))));
+  const passes = Math.min(PASSES, affordable, length + FIRST_FROM);
   for (let pass = 0; pass < passes; pass++) {
     let changed = false;
     for (let start = 0; start < n; start += batch) {

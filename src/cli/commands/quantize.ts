@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { DataError, UsageError } from '../../errors.ts';
 import {
+  type Checkpoint,
   DEFAULT_ROUNDING,
   FORMATS,
   findLayers,
@@ -13,6 +14,7 @@ import {
   openDataset,
   type Plan,
   parsePlan,
+  externalFiles,
   quantize,
   ROUNDINGS,
   readModel,
@@ -23,9 +25,9 @@ import {
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
-import { type Cached, cacheKey, cacheText, readCache } from '../cache.ts';
+import { type Cached, cacheKey, cacheText, readCache, unfinishedText } from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
-import { parseNumber, parseSize, readInput } from '../files.ts';
+import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
 import { common, each, type MeasuringFlags, measuringFlags, oneOf, parseDrop, parseGranularity } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
@@ -37,6 +39,8 @@ interface Flags extends CommonFlags, MeasuringFlags {
   readonly maxError?: number;
   readonly unit?: Unit;
   readonly calib?: string;
+  readonly dataFree?: boolean;
+  readonly equalize?: boolean;
   readonly eval?: string;
   readonly output?: string;
   readonly force?: boolean;
@@ -53,6 +57,8 @@ interface Flags extends CommonFlags, MeasuringFlags {
   readonly format?: string;
 }
 
+/** Milliseconds between writes of unfinished measurements. */
+const CHECKPOINT_MS = 3000;
 /** Largest plan that is read. */
 const PLAN_LIMIT = 256 * 2 ** 20;
 
@@ -82,6 +88,7 @@ export function addQuantize(program: Command): void {
       (t) => parseNumber(t, '--max-error', { min: Number.MIN_VALUE }),
     )
     .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
+    .option('--data-free', 'without data: calibrate on inputs drawn by seed; every damage is a proxy then')
     .option('--eval <data>', 'held-out data: the written file is run on it beside the original')
     .option('-o, --output <file>', 'file to write (default: beside the model, MODEL-4.1b.onnx for --bits 4.1)')
     .option('--force', 'replace files that exist')
@@ -114,6 +121,7 @@ export function addQuantize(program: Command): void {
       'one scale a tensor, a channel (default), or a block of that many weights',
       parseGranularity,
     )
+    .option('--equalize', 'even out ranges between layers first: for one scale a tensor')
     .option('--pin <name=bits>', 'give a layer that width (32: float); * and ? match; may be repeated', each)
     .option('--exclude <name>', 'leave a layer in float; * and ? match; may be repeated', each)
     .option('--tie <names>', 'layers, between commas, that share a width; * and ? match; may be repeated', each)
@@ -143,7 +151,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   await checkOutputs([output, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : [])], inputs);
 
   const bytes = await readInput(path, 'model');
-  const model = readModel(bytes, path);
+  const model = readModel(bytes, path, { external: externalFiles(path) });
   const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
   const choices = namedLayers(model, flags);
   const format = plan ? planFormat(plan) : flags.format;
@@ -153,13 +161,15 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     context.note(
       'WARNING: --max-drop without --eval: the drop is kept on the calibration data, which the file is fitted to; expect a larger one elsewhere',
     );
-  if (!calibration) context.note('no --calib: widths are chosen from the weights alone, and no damage is measured');
+  if (!calibration && !flags.dataFree)
+    context.note('no --calib: widths are chosen from the weights alone, and no damage is measured');
 
   let key = '';
   let cached: Partial<Cached> = {};
   if (cacheOut) {
     const { widths, metric, loss, samples, batch, seed, granularity, rounding } = flags;
-    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format };
+    const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0 };
+    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, ...drawn };
     key = await cacheKey(bytes, flags.calib, settings);
     const found = await readCache(cacheOut.path, key);
     cached = found;
@@ -167,6 +177,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   }
   const result = await quantize(await context.kernels(), bytes, {
     name: path,
+    external: externalFiles(path),
     bits: flags.bits,
     budgetBytes: flags.budget?.bytes,
     maxDrop: flags.maxDrop,
@@ -175,7 +186,10 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     plan,
     table: cached.table,
     gains: cached.gains,
+    checkpoint: cacheOut && !cached.table ? checkpointIn(cacheOut.path, key, cached.unfinished) : undefined,
     calibration,
+    dataFree: flags.dataFree,
+    equalize: flags.equalize,
     evaluation,
     widths: flags.widths,
     metric: flags.metric,
@@ -209,6 +223,19 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
 }
 
+/** Keeps what is being measured in the cache, every few seconds, so that an interrupted run can be taken up. */
+function checkpointIn(path: string, key: string, start: Cached['unfinished']): Checkpoint {
+  let last = Date.now();
+  return {
+    start,
+    async save(measured) {
+      if (Date.now() - last < CHECKPOINT_MS) return;
+      await writeOutput(path, unfinishedText(key, measured), { force: true });
+      last = Date.now();
+    },
+  };
+}
+
 /** Flags that contradict each other. */
 function checkFlags(flags: Flags): void {
   const ways = [
@@ -226,6 +253,8 @@ function checkFlags(flags: Flags): void {
     throw new UsageError(
       `expected one of --bits, --budget, --max-drop, --max-error and --plan, got ${ways.map(([name]) => name).join(' and ')}`,
     );
+  if (flags.dataFree && flags.calib !== undefined)
+    throw new UsageError('--data-free: has no effect with --calib, which is the data');
   if (flags.plan === undefined) return;
   const { strategy, objective, unit, rounding, granularity, format, pin, exclude, tie } = flags;
   const idle = Object.entries({ strategy, objective, unit, rounding, granularity, format, pin, exclude, tie }).find(

@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../../errors.ts';
-import { int, ints } from '../../ops/attributes.ts';
+import { choice, int, ints } from '../../ops/attributes.ts';
 import { cast } from '../../ops/cast.ts';
 import { findOperator, OPSETS } from '../../ops/index.ts';
 import { axisOf, elements, product } from '../../ops/shape.ts';
@@ -24,7 +24,8 @@ export const Expand: Gradient = single((_, dy, x, rt) => sumTo(dy, x.dims, rt));
 
 /** Between floating types; toward integers there is no gradient. */
 export const Cast: Gradient = single((_, dy, x, rt) => cast(dy, x.dtype, rt));
-export const CastLike = Cast;
+/** The second input lends its type only. */
+export const CastLike: Gradient = (call, wants, rt) => Cast(call, wants.slice(0, 1), rt);
 
 export const Transpose: Gradient = single((call, dy, x, rt) => {
   const rank = x.dims.length;
@@ -102,6 +103,9 @@ export const Gather: Gradient = single((call, dy, x, rt) => {
   return dx;
 });
 
+/** What an operator fills up with, as an attribute: 0 unless told. */
+const FILLS = ['value', 'extrapolation_value'];
+
 /**
  * Any operator that picks elements of its first input: run on their numbers (from 1 on, 0 for what came from elsewhere) it
  * says where each went.
@@ -110,20 +114,24 @@ const moved: Gradient = single((call, dy, x, rt) => {
   const dx = zeros(x.dims, rt);
   const numbers = rt.empty('int32', x.dims);
   for (let i = 0; i < numbers.data.length; i++) numbers.data[i] = i + 1;
-  const version = findOperator(call.node.domain, call.node.opType, movedOpset(call));
+  const opset = opsetOf(call);
+  const version = findOperator(call.node.domain, call.node.opType, opset);
   if (version === undefined) throw new UnsupportedError(`the gradient of ${call.node.opType}`);
-  const inputs = call.inputs.map((t, i) => (i === 0 ? numbers : t?.dtype === 'float' ? undefined : t));
-  const places = elements(version.build(specOf(call.node, movedOpset(call)))(inputs, rt)[0]!);
+  const attributes = new Map([...call.node.attributes].filter(([name]) => !FILLS.includes(name)));
+  // Floats that follow are what to fill up with, but for the regions and scales of a Resize.
+  const scales = call.node.opType === 'Resize' || call.node.opType === 'Upsample';
+  const inputs = call.inputs.map((t, i) => (i === 0 ? numbers : !scales && t?.dtype === 'float' ? undefined : t));
+  const places = elements(version.build(specOf({ ...call.node, attributes }, opset))(inputs, rt)[0]!);
   const [g, out] = [dy.data as Float32Array, dx.data as Float32Array];
   for (let i = 0; i < places.length; i++) if (places[i]! > 0) out[places[i]! - 1]! += g[i]!;
   return dx;
 });
 
-/** Bounds and pads are attributes in older versions, inputs in newer ones: the form of the node tells. */
-function movedOpset(call: Call): number {
-  const { attributes } = call.node;
-  const old = attributes.has('starts') || attributes.has('pads') || attributes.has('paddings');
-  return old ? OPSETS.oldest : OPSETS.newest;
+/** Bounds, pads and scales are attributes in older versions, inputs in newer ones: the form of the node tells. */
+function opsetOf({ node, inputs }: Call): number {
+  if (['starts', 'pads', 'scales'].some((name) => node.attributes.has(name))) return OPSETS.oldest;
+  if (node.opType === 'Upsample') return 9;
+  return node.opType === 'Resize' && inputs.length === 2 ? 10 : OPSETS.newest;
 }
 
 export const Slice = moved;
@@ -136,6 +144,16 @@ export const SpaceToDepth = moved;
 export const ReverseSequence = moved;
 export const Trilu = moved;
 export const Compress = moved;
+
+/** Nearest neighbours are picked; anything between them is not. */
+const nearest: Gradient = (call, wants, rt) => {
+  const mode = choice(spec(call), 'mode', ['nearest', 'linear', 'bilinear', 'cubic'] as const, 'nearest');
+  if (mode !== 'nearest') throw new UnsupportedError(`the gradient of mode ${mode}`);
+  return moved(call, wants, rt);
+};
+export const Resize = nearest;
+export const Upsample = nearest;
+export const CenterCropPad = moved;
 
 /** Nothing to pass on: what they are made of has no gradient. */
 const none: Gradient = () => [];

@@ -1,0 +1,52 @@
+import type { RoundingSettings } from '../curvature/candidates.ts';
+import type { LossName } from '../curvature/damage.ts';
+import type { Checkpoint } from '../curvature/metric.ts';
+import type { Progress } from '../progress.ts';
+
+export interface AnalyzerOptions {
+  /** Damage or output error that counts as met, > 0. Default 0.01. */
+  readonly targetAccuracy?: number | undefined;
+  /** Smallest and largest width, 2..8 or 16. Default 2 and 8. */
+  readonly minBits?: number | undefined;
+  readonly maxBits?: number | undefined;
+  /** Widths to choose from; overrides minBits and maxBits. */
+  readonly widths?: readonly number[] | undefined;
+  /** Sensitivity metric; default `kl` with data, `spectral` without. */
+  readonly metric?: string | undefined;
+  readonly loss?: LossName | undefined;
+  readonly rounding?: Partial<RoundingSettings> | undefined;
+  /** Output format whose bytes the cost table counts. Default `dense`. */
+  readonly format?: string | undefined;
+  /** Samples run at once; chosen from the model's activations where absent. */
+  readonly batch?: number | undefined;
+  /** Most calibration samples used. */
+  readonly samples?: number | undefined;
+  readonly seed?: number | undefined;
+  /** Whether ranges are evened out between layers first; off unless told: see `equalize`, which says when it helps. */
+  readonly equalize?: boolean | undefined;
+  readonly progress?: Progress | undefined;
+  /** Keeps the cost table's measurements as they are made. */
+  readonly checkpoint?: Checkpoint | undefined;
+}
+
+/** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least error at the layer's output). */
+export const DEFAULT_ROUNDING: RoundingSettings = {
+  granularity: 'channel',
+  clip: 'gram',
+  scaleType: 'float16',
+  asymmetricBits: [2, 3, 4, 5, 6, 7, 8],
+  rounding: 'gptq+cd',
+};
+
+/** Widths to choose from, ascending. @throws RangeError for one there is not */
+export function widthsOf(options: AnalyzerOptions): readonly number[] {
+  const low = options.minBits ?? 2;
+  const high = options.maxBits ?? 8;
+  const all = [2, 3, 4, 5, 6, 7, 8, 16];
+  const widths = options.widths ?? all.filter((b) => b >= low && b <= high);
+  if (widths.length === 0 || widths.some((b) => !all.includes(b)))
+    throw new RangeError(
+      `widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`,
+    );
+  return [...new Set(widths)].sort((a, b) => a - b);
+}

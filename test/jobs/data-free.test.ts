@@ -1,0 +1,50 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { UsageError } from '../../src/errors.ts';
+import { type QuantizeOptions, quantize } from '../../src/jobs/quantize.ts';
+import { writeModel } from '../../src/onnx/index.ts';
+import { loadWasm } from '../helpers.ts';
+import { smallData, smallModel } from './small.ts';
+
+const wasm = await loadWasm();
+const bytes = writeModel(smallModel());
+const run = (options: QuantizeOptions) => quantize(wasm, bytes, { name: 'small', batch: 16, ...options });
+
+async function refused(options: QuantizeOptions, pattern: RegExp): Promise<void> {
+  let error: unknown;
+  await run(options).catch((e: unknown) => {
+    error = e;
+  });
+  assert.instance(error, UsageError);
+  assert.match((error as Error).message, pattern);
+  assert.is(wasm.arena.used, 0, 'memory was not freed');
+}
+
+test('data-free: calibrated on drawn inputs, said so, every damage on them a proxy', async () => {
+  const { report, plan } = await run({ bits: 4.5, dataFree: true, samples: 32, evaluation: smallData(24) });
+  assert.match(report.dataFree!, /^no real data: 32 inputs drawn with seed 0, .*image \[1, 24\] normal numbers/);
+  assert.is(report.calibration!.samples, 32);
+  assert.ok(plan.averageBits <= 4.5);
+  assert.ok(report.allocations[0]!.damage! > 0);
+  const own = report.guarantees.filter((g) => /damage/.test(g.statement) && g.label === 'measured' && g.samples === 32);
+  assert.equal(own, []);
+  assert.ok(report.guarantees.some((g) => g.label === 'proxy' && /inputs drawn in its place/.test(g.statement)));
+  assert.ok(report.evaluation!.reference!.kl! > 0);
+  assert.is((await run({ bits: 4.5, calibration: smallData(24) })).report.dataFree, null);
+  assert.is(wasm.arena.used, 0, 'memory was not freed');
+});
+
+test('data-free beside data, or deciding what may be lost, is refused', async () => {
+  await refused({ bits: 4.5, dataFree: true, calibration: smallData(8) }, /both/);
+  await refused({ maxDrop: { measure: 'kl', value: 0.1 }, dataFree: true }, /needs real data/);
+});
+
+test('equalized: other weights, the same function before quantization, near it after', async () => {
+  const options = { bits: 6, calibration: smallData(32), evaluation: smallData(24, 5), granularity: 'tensor' } as const;
+  const { report } = await run({ ...options, equalize: true });
+  assert.ok(report.evaluation!.reference!.kl! < 0.05, `KL ${report.evaluation!.reference!.kl}`);
+  const plain = await run(options);
+  assert.not.equal(plain.report.layers[0]!.spectralCurvature, report.layers[0]!.spectralCurvature);
+});
+
+test.run();
