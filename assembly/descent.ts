@@ -8,6 +8,8 @@ import { nearestHalf } from './clip';
 const STEP: f32 = 0.5001;
 /** Turns of codes, then scales. */
 const TURNS = 4;
+/** Least gain of a pair of steps, as a share of what one step alone would cost. */
+const PAIR: f32 = 1e-3;
 const FLOAT_MAX: f64 = 3.4028234663852886e38;
 
 /** y -= s x */
@@ -31,12 +33,11 @@ function padded(n: i32): usize {
 }
 
 export function descend_scratch(n: i32): i32 {
-  return (<i32>padded(n) * 5) << 2;
+  return (<i32>padded(n) * 7) << 2;
 }
 
-/** Scale, least and largest level, and 1 / (scale H_jj) of each column of a row: four arrays in scratch. */
+/** Scale, least and largest level, and 1 / (scale H_jj) of each column of a row: the first four arrays in scratch, H_jj being the last. */
 function columns(
-  h: usize,
   n: i32,
   scales: usize,
   zeros: usize,
@@ -50,8 +51,7 @@ function columns(
     const b = <usize>load<i32>(blocks + o) << 2;
     const s = load<f32>(scales + b);
     const z = load<f32>(zeros + b);
-    const hjj = load<f32>(h + ((<usize>j * <usize>(n + 1)) << 2));
-    const pull = <f32>1 / (s * hjj);
+    const pull = <f32>1 / (s * load<f32>(scratch + 6 * size + o));
     store<f32>(scratch + o, s);
     store<f32>(scratch + size + o, -z);
     store<f32>(scratch + 2 * size + o, <f32>top - z);
@@ -88,6 +88,84 @@ function sweep(h: usize, n: i32, level: usize, g: usize, scratch: usize): bool {
     for (let k = j; k < j + 4; k++) if (step(h, n, level, g, scratch, k)) changed = true;
   }
   for (; j < n; j++) if (step(h, n, level, g, scratch, j)) changed = true;
+  return changed;
+}
+
+/** What one step up and one step down of every level adds to the row's error; Infinity where the code has an end. Written to `up` and `down`. */
+function steps(n: i32, level: usize, g: usize, scratch: usize, up: usize, down: usize): void {
+  const size = padded(n) << 2;
+  for (let j = 0; j < n; j++) {
+    const o = <usize>j << 2;
+    const s = load<f32>(scratch + o);
+    const x = load<f32>(level + o);
+    const own = s * s * load<f32>(scratch + 6 * size + o);
+    const slope = <f32>2 * s * load<f32>(g + o);
+    store<f32>(up + o, x < load<f32>(scratch + 2 * size + o) ? own - slope : Infinity);
+    store<f32>(down + o, x > load<f32>(scratch + size + o) ? own + slope : Infinity);
+  }
+}
+
+/** The level that together with one step `d` of level i lowers the error most, as j, or -1 - j for a step down; n where none does. */
+function partner(h: usize, n: i32, scratch: usize, up: usize, down: usize, i: i32, d: f32, limit: f32): i32 {
+  const row = h + ((<usize>i * <usize>n) << 2);
+  const f = <f32>2 * d * load<f32>(scratch + (<usize>i << 2));
+  const v = f32x4.splat(f);
+  const most = f32x4.splat(limit);
+  let best = limit;
+  let found = n;
+  for (let j = i + 1; j < n; ) {
+    if (j + 4 <= n) {
+      const o = <usize>j << 2;
+      const t = f32x4.mul(v, f32x4.mul(v128.load(row + o), v128.load(scratch + o)));
+      const least = f32x4.pmin(f32x4.add(v128.load(up + o), t), f32x4.sub(v128.load(down + o), t));
+      if (!v128.any_true(f32x4.lt(least, most))) {
+        j += 4;
+        continue;
+      }
+    }
+    for (const end = min(j + 4, n); j < end; j++) {
+      const o = <usize>j << 2;
+      const t = f * (load<f32>(row + o) * load<f32>(scratch + o));
+      const a = load<f32>(up + o) + t;
+      const b = load<f32>(down + o) - t;
+      if (a < best) {
+        best = a;
+        found = j;
+      }
+      if (b < best) {
+        best = b;
+        found = -1 - j;
+      }
+    }
+  }
+  return found;
+}
+
+/** One pass over pairs of codes, each of which moves by one. Returns whether any did. */
+function sweepPairs(h: usize, n: i32, level: usize, g: usize, scratch: usize, up: usize, down: usize): bool {
+  steps(n, level, g, scratch, up, down);
+  let changed = false;
+  for (let i = 0; i < n; i++) {
+    const o = <usize>i << 2;
+    const s = load<f32>(scratch + o);
+    for (let sign = 0; sign < 2; sign++) {
+      const d: f32 = sign ? -1 : 1;
+      const cost = load<f32>((sign ? down : up) + o);
+      if (cost == Infinity) continue;
+      // Gains within rounding of the terms are none.
+      const j = partner(h, n, scratch, up, down, i, d, -cost - PAIR * s * s * load<f32>(scratch + 24 * padded(n) + o));
+      if (j == n) continue;
+      const other = j < 0 ? -1 - j : j;
+      const e: f32 = j < 0 ? -1 : 1;
+      const p = <usize>other << 2;
+      store<f32>(level + o, load<f32>(level + o) + d);
+      store<f32>(level + p, load<f32>(level + p) + e);
+      subtract(g, h + ((<usize>i * <usize>n) << 2), n, d * s);
+      subtract(g, h + ((<usize>other * <usize>n) << 2), n, e * load<f32>(scratch + p));
+      steps(n, level, g, scratch, up, down);
+      changed = true;
+    }
+  }
   return changed;
 }
 
@@ -179,6 +257,7 @@ export function descend(
   blocks: usize,
   top: i32,
   sweeps: i32,
+  pairs: i32,
   refit: i32,
   half: i32,
   errors: usize,
@@ -187,10 +266,16 @@ export function descend(
   const row = <usize>n << 2;
   const units = <usize>perRow << 2;
   const y = scratch + 16 * padded(n);
+  const row4 = padded(n) << 2;
+  for (let j = 0; j < n; j++)
+    store<f32>(scratch + 6 * row4 + (<usize>j << 2), load<f32>(h + ((<usize>j * <usize>(n + 1)) << 2)));
   for (let r = 0; r < rows; r++) {
     for (let turn = 0; turn < TURNS; turn++) {
-      columns(h, n, scales, zeros, blocks, top, scratch);
-      for (let i = 0; i < sweeps; i++) if (!sweep(h, n, levels, g, scratch)) break;
+      columns(n, scales, zeros, blocks, top, scratch);
+      for (let i = 0; i < sweeps; i++) {
+        if (sweep(h, n, levels, g, scratch)) continue;
+        if (!pairs || !sweepPairs(h, n, levels, g, scratch, y, y + row4)) break;
+      }
       if (!refit || turn == TURNS - 1) break;
       const moved =
         perRow == 1

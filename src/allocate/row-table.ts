@@ -22,8 +22,6 @@ export interface RowLayer {
   readonly widths: readonly number[];
   /** Those of them with zero points. */
   readonly asymmetric: readonly number[];
-  /** True: all rows have one width. */
-  readonly whole?: boolean;
   readonly price: RowPrice;
   /** Predicted damage of each row alone, [rows, widths], finite and >= 0; the layer's is the sum of its rows'. */
   readonly damage: Float64Array;

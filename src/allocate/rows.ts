@@ -237,8 +237,8 @@ class RowProblem {
 }
 
 /** All widths, those without zero points, and, where slices have a price, all small sets. */
-function setsOf({ widths, asymmetric, whole, price }: RowLayer): WidthSet[] {
-  if (whole || widths.length < 2) return [];
+function setsOf({ widths, asymmetric, price }: RowLayer): WidthSet[] {
+  if (widths.length < 2) return [];
   const all = widths.map((_, j) => j);
   const symmetric = all.filter((j) => !asymmetric.includes(widths[j]!));
   const sets: (readonly number[])[] = [all];

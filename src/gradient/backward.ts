@@ -44,7 +44,7 @@ export function backward(
   const pass = new Pass(wasm, session, trace, options.wanted);
   try {
     pass.seed(seeds);
-    for (const node of [...session.nodes].reverse()) {
+    for (const node of [...trace.nodes].reverse()) {
       const obstacle = pass.node(node, visit);
       if (obstacle !== undefined) return { ok: false, obstacle };
     }
@@ -83,7 +83,7 @@ class Pass {
     private readonly wanted: ReadonlySet<string> | undefined,
   ) {
     this.#rt = new NodeRuntime(wasm);
-    this.#active = activeValues(session.nodes, wanted);
+    this.#active = activeValues(trace.nodes, wanted);
   }
 
   seed(seeds: ReadonlyMap<string, Float32Array>): void {

@@ -10,4 +10,5 @@ export { describe, labelOf, orderedNodes } from './order.ts';
 export { type Problem, problemsText } from './problems.ts';
 export { type Observer, type RunOptions, Session, type SessionOptions, type Trace } from './session.ts';
 export { unsupportedIn } from './steps.ts';
+export { type BatchStatistics, batchStatistics } from './statistics.ts';
 export { constantNames, type Uses, usesOf } from './uses.ts';

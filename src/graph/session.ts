@@ -33,8 +33,10 @@ export interface RunOptions {
 
 /** Every value of one run, kept until `Session.release`. Belongs to the session that made it. */
 export interface Trace {
-  /** Value name to tensor: feeds, what nodes made, and outputs. Constants are not among them. */
+  /** Value name to tensor: feeds, replaced initializers, what nodes made, and outputs. Constants are not among them. */
   readonly values: ReadonlyMap<string, Tensor>;
+  /** The nodes that ran, in order, functions inlined. */
+  readonly nodes: readonly Node[];
 }
 
 const PLANS_KEPT = 1024;
@@ -128,21 +130,27 @@ export class Session {
     }
   }
 
-  /** Runs and keeps every value. @throws as `run` does */
-  trace(feeds: Readonly<Record<string, Tensor>>): Trace {
+  /**
+   * Runs and keeps every value.
+   * @param weights replacements of initializers, by name
+   * @throws as `run` does
+   */
+  trace(feeds: Readonly<Record<string, Tensor>>, weights?: ReadonlyMap<string, Tensor>): Trace {
     // The trace outlives the call: what the caller may change after it is copied.
     const own = Object.fromEntries(
       Object.entries(feeds).map(([name, t]) => [name, t.dtype === 'float' ? t : download(t)]),
     );
-    const local = this.#start(own, this.#replacements(own, undefined));
+    const replaced = this.#replacements(own, weights);
+    const { steps } = weights === undefined ? this.#plan : this.#planFor('run', replaced, false);
+    const local = this.#start(own, replaced);
     try {
-      const keep: Plan = { steps: this.#plan.steps, dead: this.#plan.steps.map(() => []) };
+      const keep: Plan = { steps, dead: steps.map(() => []) };
       this.#executor.run(keep, local, (name) => this.#outer(name, undefined), this.#control());
     } catch (error) {
       for (const t of local.values()) release(t);
       throw error;
     }
-    const trace: Trace = { values: local };
+    const trace: Trace = { values: local, nodes: steps.map((s) => s.node) };
     this.#traces.add(trace);
     return trace;
   }

@@ -14,8 +14,6 @@ export interface Kind {
 
 /** Plans of the table that are measured together beside uniform ones. */
 const JOINT_CANDIDATES = 4;
-/** Narrowest widths tried for rows: interactions are worst below 3 bits. */
-const ROW_FLOORS = [2, 3];
 
 /** Widths layer by layer, as the table and the strategy have them. */
 export function layerKinds(optimizer: BitWidthOptimizer, strategy: StrategyName): Kind[] {
@@ -47,12 +45,8 @@ export function uniformKinds(optimizer: BitWidthOptimizer): Kind[] {
 }
 
 /** A width for every row. */
-export function rowKinds(rows: RowPlans): Kind[] {
-  return ROW_FLOORS.map((least) => ({
-    name: least === 2 ? 'rows' : `rows, ${least} bits or more`,
-    always: false,
-    plan: (bytes, file) => rows.within(bytes, { least, file }),
-  }));
+export function rowKind(name: string, rows: RowPlans): Kind {
+  return { name, always: false, plan: (bytes, file) => rows.within(bytes, { file }) };
 }
 
 /** Whether two plans give every row the same width. */

@@ -1,5 +1,5 @@
 import type { CostTable, Plan } from '../allocate/types.ts';
-import { type Synthetic, syntheticDataset } from '../calibrate/synthetic.ts';
+import type { Synthetic } from '../calibrate/synthetic.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
@@ -10,6 +10,7 @@ import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { EvaluationReport, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { drawnDataset } from './drawn.ts';
 import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
 import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
@@ -109,7 +110,7 @@ function drawnData(wasm: Wasm, model: Model, options: QuantizeOptions): Promise<
   if (options.calibration) throw new UsageError('expected calibration data or --data-free, found both');
   if (options.maxDrop && !options.evaluation)
     throw new UsageError('--data-free: a largest drop needs real data to measure it on: held-out data');
-  return syntheticDataset(wasm, model, {
+  return drawnDataset(wasm, model, {
     samples: options.samples,
     seed: options.seed,
     progress: cancellable(options),
@@ -123,7 +124,7 @@ async function allocate(
   evaluate: (file: Uint8Array, dataset: Dataset) => Promise<EvaluationReport>,
 ): Promise<Allocation> {
   const { bits, budgetBytes, maxDrop, maxError, plan } = options;
-  if (plan) return search.given(plan);
+  if (plan) return search.applied(plan);
   const asked = { bits, bytes: budgetBytes, 'a largest drop': maxDrop, 'a largest error': maxError };
   const budgets = Object.entries(asked).flatMap(([name, value]) => (value === undefined ? [] : [name]));
   if (budgets.length > 1) throw new UsageError(`expected one budget, found ${budgets.join(' and ')}`);

@@ -38,13 +38,13 @@ export class RowPlans {
   private readonly fixed = new Map<string, { bits: number; bytes: number; damage: number }>();
 
   /**
-   * @param gains damage of each row / its error at the layer's output, by weight name; a layer without keeps one width
+   * @param gains damage of each row / its error at the layer's output, by weight name; where absent all rows' errors count the same
    * @param costs every layer's damages are scaled so that its rows sum to these
    */
   constructor(
     private readonly analyzer: CurvatureQuantizationAnalyzer,
     private readonly costs: CostTable,
-    private readonly gains: ReadonlyMap<string, Float64Array>,
+    private readonly gains: ReadonlyMap<string, Float64Array> | undefined,
     private readonly settings: RowSettings,
   ) {
     const layers: RowLayer[] = [];
@@ -62,7 +62,6 @@ export class RowPlans {
 
   /**
    * The plan of least predicted damage found within that many bytes of codes, scales, zero points and order.
-   * @param how.least no row is narrower than this
    * @param how.file whether the bytes are those of a file, in which every further width of a layer takes nodes of its own
    * @param how.weights layer name -> what its damages count for, 1 where absent
    * @returns undefined where not even the smallest widths fit
@@ -70,14 +69,13 @@ export class RowPlans {
   within(
     bytes: number,
     how: {
-      readonly least?: number;
       readonly file?: boolean;
       readonly weights?: ReadonlyMap<string, number>;
     } = {},
   ): Plan | undefined {
-    const { least = 2, file = false, weights } = how;
+    const { file = false, weights } = how;
     const layers = this.table.layers.map((layer) => {
-      const own = weighted(withoutBelow(layer, least), weights?.get(layer.name));
+      const own = weighted(layer, weights?.get(layer.name));
       return file ? { ...own, price: { ...own.price, slice: SLICE_BYTES } } : own;
     });
     const table = { ...this.table, layers };
@@ -90,20 +88,15 @@ export class RowPlans {
       if (error instanceof UsageError) return undefined;
       throw error;
     }
-    return this.plan(found, least, weights === undefined && !file);
+    return this.plan(found, weights === undefined && !file);
   }
 
   /**
    * Plans in which one layer after the other counts for twice or half as much, those of most predicted damage first; told whether the
    * last plan was better, and goes on from there where it was.
    */
-  *moves(
-    plan: Plan,
-    bytes: number,
-    how: { readonly least: number; readonly file: boolean },
-  ): Generator<Plan, void, boolean> {
+  *moves(plan: Plan, bytes: number, how: { readonly file: boolean }): Generator<Plan, void, boolean> {
     const layers = this.table.layers
-      .filter((l) => l.whole !== true)
       .map((layer) => {
         const own = plan.layers.find((l) => l.name === layer.name)!;
         const bits = own.rowBits ?? new Array<number>(layer.rows).fill(own.bits);
@@ -140,7 +133,7 @@ export class RowPlans {
     return damages.size === plan.layers.length ? sum([...damages.values()]) : undefined;
   }
 
-  private plan(found: RowAllocation, least: number, plain: boolean): Plan {
+  private plan(found: RowAllocation, plain: boolean): Plan {
     const { analyzer, costs, fixed } = this;
     const widths = new Map(this.table.layers.map((l, i) => [l.name, found.widths[i]!]));
     const floats = [...fixed.values()];
@@ -151,12 +144,12 @@ export class RowPlans {
     return {
       version: 1,
       metric: costs.metric,
-      strategy: least > 2 ? `rows-${least}` : 'rows',
+      strategy: 'rows',
       objective: 'sum',
       averageBits: (8 * bytes) / analyzer.quantizable,
       bytes,
       predicted: damage,
-      gap: least > 2 || !plain ? null : Math.max(0, found.damage - found.lowerBound),
+      gap: !plain ? null : Math.max(0, found.damage - found.lowerBound),
       layers: analyzer.layers.map((layer) => this.planLayer(layer, widths.get(layer.name))),
     };
   }
@@ -184,7 +177,7 @@ export class RowPlans {
   private rowLayer(layer: Layer, pin: number | undefined): RowLayer {
     const { analyzer, gains } = this;
     const widths = pin !== undefined ? [pin] : analyzer.widths.filter((b) => b <= WIDEST);
-    const gain = gains.get(layer.weight);
+    const gain = gains?.get(layer.weight);
     if (gain && gain.length !== layer.rows)
       throw new UsageError(
         `gains of '${layer.weight}': expected ${layer.rows}, one for each row, found ${gain.length}`,
@@ -205,7 +198,6 @@ export class RowPlans {
       rows: layer.rows,
       widths,
       asymmetric: analyzer.rounding.asymmetricBits.filter((b) => widths.includes(b)),
-      whole: gain === undefined,
       price: priceOf(analyzer, layer),
       damage,
     };
@@ -233,19 +225,6 @@ function priceOf(analyzer: CurvatureQuantizationAnalyzer, { rows, cols }: Layer)
     zeros: blocks,
     order: rows <= 256 ? 1 : rows <= 65536 ? 2 : 4,
   };
-}
-
-/** The layer without its widths below `least`, unless it has no other. */
-function withoutBelow(layer: RowLayer, least: number): RowLayer {
-  const kept = layer.widths.flatMap((b, j) => (b >= least ? [j] : []));
-  if (kept.length === 0 || kept.length === layer.widths.length) return layer;
-  const n = layer.widths.length;
-  const damage = new Float64Array(layer.rows * kept.length);
-  for (let r = 0; r < layer.rows; r++)
-    kept.forEach((j, i) => {
-      damage[r * kept.length + i] = layer.damage[r * n + j]!;
-    });
-  return { ...layer, widths: kept.map((j) => layer.widths[j]!), damage };
 }
 
 /** The layer with its damages multiplied. */

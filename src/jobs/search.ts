@@ -8,7 +8,7 @@ import { writeModel } from '../onnx/index.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { type Kind, layerKinds, rowKinds, sameWidths, uniformKinds } from './kinds.ts';
+import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
 import { planRanks } from './plan-ranks.ts';
 import { RowPlans, rowsRefused } from './row-plans.ts';
 
@@ -25,8 +25,8 @@ export interface Allocation {
   readonly quantized: QuantizedModel;
   /** The chosen allocation first. */
   readonly allocations: readonly AllocationResult[];
-  /** Why no plan has a width for every row; null where they were tried, or not asked for. */
-  readonly rowsRefused: string | null;
+  /** Why no plan has a width for every row, or what its rows are not told apart by; null where there is nothing to say. */
+  readonly rowsNote: string | null;
   /** Predicted damage of each layer by weight name, of a plan of rows. */
   readonly layerDamages?: ReadonlyMap<string, number> | undefined;
   /** How well metrics rank the plans that were measured together. */
@@ -79,10 +79,11 @@ export class Search {
   private readonly settings: OptimizerOptions;
   private readonly rounding: string;
   private kinds: Kind[] | undefined;
-  private rows: RowPlans | undefined;
+  /** By name of the kind. */
+  private readonly rows = new Map<string, RowPlans>();
   /** Over the seed document's curvatures. */
   private spectral: BitWidthOptimizer | undefined;
-  private refused: string | null = null;
+  private note: string | null = null;
   /** Gains of rows, where they were measured or given. */
   gains: ReadonlyMap<string, Float64Array> | undefined;
 
@@ -100,12 +101,20 @@ export class Search {
     this.gains = options.gains;
   }
 
-  /** A plan as it is; its damage is that of the weights written. */
+  /** A plan as it is, each layer rounded by itself; its damage is that of the weights written. */
   async given(plan: Plan, name = 'given plan'): Promise<Allocation> {
-    const { bytes, quantized } = this.write(plan);
-    const damage = this.analyzer.calibrated ? await this.analyzer.measureWritten(quantized) : null;
-    const allocations = [result(name, plan, damage)];
-    return { plan, bytes, quantized, allocations, rowsRefused: this.refused, ranks: [] };
+    const written = this.write(plan);
+    const damage = this.analyzer.calibrated ? await this.analyzer.measureWritten(written.quantized) : null;
+    return { plan, ...written, allocations: [result(name, plan, damage)], rowsNote: this.note, ranks: [] };
+  }
+
+  /** A plan as it is, rounded in sequence where that does less damage. */
+  async applied(plan: Plan, name = 'given plan'): Promise<Allocation> {
+    const plain = await this.given(plan, name);
+    const last = await this.inSequence({ name, plan, damage: plain.allocations[0]!.damage });
+    if (!last) return plain;
+    const allocations = [result(last.tried.name, plan, last.tried.damage), ...plain.allocations];
+    return { ...plain, ...last.written, allocations };
   }
 
   /**
@@ -145,7 +154,7 @@ export class Search {
 
   /** The plan of least predicted damage alone, nothing measured together: for a search over budgets. */
   async quick(bytes: number): Promise<{ plan: Plan; bytes: Uint8Array }[]> {
-    const kinds = (await this.allKinds()).filter(({ name }) => name === 'rows' || name === this.strategy);
+    const kinds = (await this.allKinds()).filter(({ name }) => this.rows.has(name) || name === this.strategy);
     return kinds.flatMap(({ plan }) => {
       const found = plan(bytes, false);
       return found ? [{ plan: found, bytes: this.write(found).bytes }] : [];
@@ -207,8 +216,8 @@ export class Search {
       plan: winner.plan,
       ...written,
       allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage)),
-      rowsRefused: this.refused,
-      layerDamages: this.rows?.damagesOf(winner.plan),
+      rowsNote: this.note,
+      layerDamages: this.rows.get(first.name)?.damagesOf(winner.plan),
       ranks: planRanks(tried, this.predictors()),
     };
   }
@@ -218,7 +227,7 @@ export class Search {
    * that does no less damage, or there is nothing to do it with.
    */
   private async inSequence({ name, plan, damage }: Tried): Promise<{ tried: Tried; written: Written } | undefined> {
-    if (damage === null || this.rounding === 'nearest') return undefined;
+    if (damage === null || plan.layers.every((l) => l.bits === 32 || l.rounding === 'nearest')) return undefined;
     const written = this.write(plan, await this.analyzer.sequential(plan));
     const after = await this.analyzer.measureWritten(written.quantized);
     return after < damage ? { tried: { name: `${name}, in sequence`, plan, damage: after }, written } : undefined;
@@ -239,7 +248,7 @@ export class Search {
     const { table } = this.optimizer;
     return new Map([
       [table.metric, onTable(table)],
-      ...(rows ? [[`${table.metric}, by rows`, (plan: Plan) => rows.predict(plan)] as const] : []),
+      ...[...rows].map(([name, of]) => [`${table.metric}, ${name}`, (plan: Plan) => of.predict(plan)] as const),
       ...(spectral ? [['spectral', onTable(spectral.table)] as const] : []),
     ]);
   }
@@ -267,11 +276,8 @@ export class Search {
 
   /** Plans near one, the likeliest first; told whether the last one was better, and goes on from it where it was. */
   private *movesFrom({ plan: start, name }: Tried, bytes: number, file: boolean): Generator<Plan, void, boolean> {
-    if (start.strategy.startsWith('rows') && this.rows) {
-      const least = Number(/\d+$/.exec(start.strategy)?.[0] ?? 2);
-      yield* this.rows.moves(start, bytes, { least, file });
-      return;
-    }
+    const rows = this.rows.get(name);
+    if (rows) return yield* rows.moves(start, bytes, { file });
     if (name === 'spectral') return;
     const budget = { bytes: Math.min(bytes, this.optimizer.limits.maxBytes) };
     let base = start;
@@ -307,26 +313,30 @@ export class Search {
     return kinds;
   }
 
+  /**
+   * Rows told apart by what the network makes of their errors, and by their errors alone: gains from few samples can be so noisy
+   * that they are worse than none.
+   */
   private async rowKinds(table: CostTable, unit: Unit): Promise<Kind[]> {
     const objective = this.options.objective ?? 'sum';
     const refused =
       objective === 'sum' ? rowsRefused(this.analyzer, table) : `objective ${objective} is none of single rows`;
+    if (refused !== undefined) {
+      if (unit === 'rows') throw new UsageError(`--unit rows: ${refused}`);
+      this.note = `no width for every row: ${refused}`;
+      return [];
+    }
     try {
-      if (refused !== undefined) throw new UnsupportedError(refused);
       this.gains ??= await this.analyzer.rowGains();
     } catch (error) {
       if (!(error instanceof UnsupportedError)) throw error;
-      if (unit === 'rows') throw new UsageError(`--unit rows: ${error.message}`, { cause: error });
-      this.refused = error.message;
-      return [];
+      this.note = `rows are told apart by their own errors alone: ${error.message}`;
     }
-    const { ties } = this.options;
-    this.rows = new RowPlans(this.analyzer, table, this.gains, {
-      pins: pinsOf(this.options),
-      ties,
-      rounding: this.rounding,
-    });
-    return rowKinds(this.rows);
+    const settings = { pins: pinsOf(this.options), ties: this.options.ties, rounding: this.rounding };
+    const of = (gains: typeof this.gains) => new RowPlans(this.analyzer, table, gains, settings);
+    if (this.gains) this.rows.set('rows', of(this.gains));
+    this.rows.set('rows by error', of(undefined));
+    return [...this.rows].map(([name, rows]) => rowKind(name, rows));
   }
 
   /**

@@ -52,7 +52,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     ...(analyzer.unsupported ? { cannotRun: analyzer.unsupported.message } : {}),
     allocations,
     chosen: allocations[0]!.name,
-    rowsRefused: input.rowsRefused,
+    rowsNote: input.rowsNote,
     damage: {
       predicted: allocations[0]!.predicted,
       together: allocations[0]!.damage,

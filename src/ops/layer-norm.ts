@@ -2,7 +2,8 @@ import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { float, int, since } from './attributes.ts';
 import { expandTo } from './broadcast.ts';
-import { narrow, widen } from './half.ts';
+import { cast, typeAttribute } from './cast.ts';
+import { isHalf, widen } from './half.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
 import { type Real, realOf } from './precision.ts';
 import { axisOf, broadcastDims, need, product } from './shape.ts';
@@ -21,24 +22,26 @@ function apply(real: Real, op: 'mul' | 'add', y: number, t: Tensor, dims: readon
   real.k[op](y, real.ptr(expandTo(t, dims, real.rt)), y, product(dims));
 }
 
-/** The run with float16 inputs widened and its first output narrowed again: statistics stay float. */
-function halfFirst(run: Run): Run {
+/** The run with float16 and bfloat16 inputs widened; its first output takes the type of input `like`, statistics stay float. */
+function halfFirst(like: 0 | 1, run: Run): Run {
   return (inputs, rt) => {
-    const half = inputs[0]?.dtype === 'float16';
-    const wide = inputs.map((t) => (t?.dtype === 'float16' ? widen(t, rt) : t));
-    const [y, ...rest] = run(wide, rt);
-    return [half ? narrow(y!, rt) : y!, ...rest];
+    const [first, ...rest] = run(
+      inputs.map((t) => (t !== undefined && isHalf(t.dtype) ? widen(t, rt) : t)),
+      rt,
+    );
+    return [cast(first!, need(inputs, like, like === 0 ? 'X' : 'scale').dtype, rt), ...rest];
   };
 }
 
 /**
- * (x - mean) / sqrt(variance + epsilon) * Scale + B; Mean and 1 / deviation, in float, on request. Before version 17 it is
+ * (x - mean) / sqrt(variance + epsilon) * Scale + B; Mean and 1 / deviation, as `stash_type` (float) on request. Before version 17 it is
  * onnxruntime's own, of the same meaning, which its optimised exports hold.
  */
 export const LayerNormalization: Op = since(1, (node) => {
   const axis = int(node, 'axis', -1);
   const epsilon = float(node, 'epsilon', 1e-5);
-  return halfFirst((inputs, rt) => {
+  const stash = typeAttribute(int(node, 'stash_type', 1), 'stash_type');
+  return halfFirst(0, (inputs, rt) => {
     const x = need(inputs, 0, 'X');
     const real = realOf(x, 'X', rt);
     const scale = real.need(inputs, 1, 'Scale');
@@ -59,7 +62,7 @@ export const LayerNormalization: Op = since(1, (node) => {
     }
     if (node.outputs < 2) return [y.done()];
     const kept = x.dims.map((d, i) => (i < at ? d : 1));
-    return [y.done(), ...moments(x, rows, cols, epsilon, kept, rt)];
+    return [y.done(), ...moments(x, rows, cols, epsilon, kept, rt).map((t) => cast(t, stash, rt))];
   });
 });
 
@@ -80,14 +83,14 @@ function moments(x: Tensor, rows: number, cols: number, epsilon: number, dims: n
   return [mean, inverse];
 }
 
-/** x / sqrt(mean of squares + epsilon) * scale. */
+/** x / sqrt(mean of squares + epsilon) * scale, of the scale's type. */
 export const RMSNormalization: Op = since(23, (node: NodeSpec) => {
   const axis = int(node, 'axis', -1);
   const epsilon = float(node, 'epsilon', 1e-5);
-  return halfFirst((inputs, rt) => {
+  return halfFirst(1, (inputs, rt) => {
     const x = need(inputs, 0, 'X');
     const real = realOf(x, 'X', rt);
-    const scale = real.need(inputs, 1, 'scale');
+    const scale = cast(need(inputs, 1, 'scale'), real.dtype, rt);
     const at = axisOf(axis, x.dims.length);
     const y = real.empty(x.dims);
     if (y.length === 0) return [y.done()];

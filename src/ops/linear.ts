@@ -2,7 +2,7 @@ import { ModelError, UnsupportedError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import { int, since } from './attributes.ts';
 import { typeAttribute } from './cast.ts';
-import { narrow, widen } from './half.ts';
+import { isHalf, narrow, widen } from './half.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
 import { axisOf, elements, need, product } from './shape.ts';
 
@@ -93,12 +93,12 @@ function stretches(l: Layout, body: (from: number, to: number, s: number, step: 
       }
 }
 
-/** A float, float16 or int32 tensor as a float one. */
+/** A float, float16, bfloat16 or int32 tensor as a float one. */
 function floats(t: Tensor, what: string, rt: Runtime): Tensor {
   if (t.dtype === 'float') return t;
-  if (t.dtype === 'float16') return widen(t, rt);
+  if (isHalf(t.dtype)) return widen(t, rt);
   if (t.dtype === 'int32') return { dtype: 'float', dims: t.dims, data: Float32Array.from(t.data as Int32Array) };
-  throw new UnsupportedError(`${what}: expected type float, float16 or int32, found ${t.dtype}`);
+  throw new UnsupportedError(`${what}: expected type float, float16, bfloat16 or int32, found ${t.dtype}`);
 }
 
 /** Attributes of both operators. */
@@ -110,12 +110,12 @@ function linearAttributes(node: NodeSpec): { axis: number; block: number; to: nu
   };
 }
 
-/** (x - zero_point) * scale in float, zero_point 0 where absent; float16 when the scale is, or `output_dtype` says so. */
+/** (x - zero_point) * scale in float, zero_point 0 where absent; of the scale's type, or the one `output_dtype` names. */
 export const DequantizeLinear: Op = since(10, (node) => {
   const { axis, block, to } = linearAttributes(node);
   const wanted = to === 0 ? undefined : typeAttribute(to, 'output_dtype');
-  if (wanted !== undefined && wanted !== 'float' && wanted !== 'float16')
-    throw new UnsupportedError(`attribute "output_dtype": expected float or float16, found ${wanted}`);
+  if (wanted !== undefined && wanted !== 'float' && !isHalf(wanted))
+    throw new UnsupportedError(`attribute "output_dtype": expected float, float16 or bfloat16, found ${wanted}`);
   return (inputs, rt) => {
     const x = need(inputs, 0, 'x');
     const scale = need(inputs, 1, 'x_scale');
@@ -124,7 +124,8 @@ export const DequantizeLinear: Op = since(10, (node) => {
     if (zero !== undefined && zero.dtype !== x.dtype)
       throw new ModelError(`x_zero_point: expected type ${x.dtype}, found ${zero.dtype}`);
     const l = layoutOf(x, scale, zero, axis, block);
-    const half = wanted === undefined ? scale.dtype === 'float16' : wanted === 'float16';
+    const made = wanted ?? scale.dtype;
+    const result = () => (isHalf(made) ? narrow(y, rt, made) : y);
     const y = rt.empty('float', x.dims);
     const factors = floats(scale, 'x_scale', rt);
     const z = zero === undefined ? undefined : elements(zero);
@@ -136,7 +137,7 @@ export const DequantizeLinear: Op = since(10, (node) => {
       stretches(l, (first, end, i) =>
         rt.wasm.k.codes_to_f32(from + bytes * first, end - first, memory, z?.[i] ?? 0, s[i]!, to + 4 * first),
       );
-      return [half ? narrow(y, rt) : y];
+      return [result()];
     }
     const s = elements(factors);
     const a = elements(x);
@@ -148,7 +149,7 @@ export const DequantizeLinear: Op = since(10, (node) => {
         for (let q = from; q < end; q++) out[q] = Math.fround(a[q]! - offset) * factor;
       } else for (let q = from, j = i; q < end; q++, j++) out[q] = Math.fround(a[q]! - (z?.[j] ?? 0)) * s[j]!;
     });
-    return [half ? narrow(y, rt) : y];
+    return [result()];
   };
 });
 
@@ -175,8 +176,8 @@ export const QuantizeLinear: Op = since(10, (node) => {
     const scales = floats(divisors, 'y_scale', rt);
     const z = zero === undefined ? undefined : elements(zero);
     const [lo, hi] = range;
-    const halved = (asked ?? divisors.dtype) === 'float16';
-    if (!halved && long(l)) {
+    const halved = asked ?? divisors.dtype;
+    if (!isHalf(halved) && long(l)) {
       const place = codesAt(rt, dtype, values.data.length);
       const from = rt.ptr(values);
       const s = elements(scales);
@@ -196,7 +197,7 @@ export const QuantizeLinear: Op = since(10, (node) => {
         for (let p = from; p < end; p++) q[p] = a[p]! / divisor;
       } else for (let p = from, j = i; p < end; p++, j++) q[p] = a[p]! / s[j]!;
     });
-    if (halved) quotient = widen(narrow(quotient, rt), rt);
+    if (isHalf(halved)) quotient = widen(narrow(quotient, rt, halved), rt);
     const y = rt.empty(dtype, given.dims);
     const rounded = elements(quotient);
     const out = elements(y);

@@ -1,7 +1,7 @@
 import { ModelError, UnsupportedError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { flag, float, int, ints, since } from './attributes.ts';
-import { narrow, widen, withHalf } from './half.ts';
+import { isHalf, narrow, widen, withHalf } from './half.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
 import { type Place, type Real, realOf } from './precision.ts';
 import { axesOf, axisOf, need, product, stridesOf } from './shape.ts';
@@ -67,7 +67,7 @@ function channelMoments(
 function perChannel(v: Float64Array, like: Tensor, rt: Runtime): Tensor {
   const y = rt.empty(like.dtype === 'double' ? 'double' : 'float', like.dims);
   y.data.set(v as never);
-  return like.dtype === 'float16' ? narrow(y, rt) : y;
+  return isHalf(like.dtype) ? narrow(y, rt, like.dtype) : y;
 }
 
 /**
@@ -81,7 +81,7 @@ export const BatchNormalization: Op = since(7, (node) => {
   // Version 7 may hold statistics for every element of a sample instead of every channel.
   const perElement = node.opset < 9 && !flag(node, 'spatial', true);
   return (given, rt) => {
-    const inputs = given.map((t) => (t?.dtype === 'float16' ? widen(t, rt) : t));
+    const inputs = given.map((t) => (t !== undefined && isHalf(t.dtype) ? widen(t, rt) : t));
     const x = need(inputs, 0, 'X');
     const real = realOf(x, 'X', rt);
     if (x.dims.length < 1) throw new ModelError('X: expected rank >= 1, found a scalar');
@@ -95,7 +95,8 @@ export const BatchNormalization: Op = since(7, (node) => {
     const own = training ? channelMoments(x, n, c, spatial) : { mean, variance };
     const factor = (j: number) => scale[j]! / Math.sqrt(own.variance[j]! + epsilon);
     channelAffine(real, real.ptr(x), y, [n, c, spatial], factor, (j) => bias[j]! - own.mean[j]! * factor(j));
-    const result = given[0]!.dtype === 'float16' ? narrow(y.done(), rt) : y.done();
+    const { dtype } = given[0]!;
+    const result = isHalf(dtype) ? narrow(y.done(), rt, dtype) : y.done();
     if (!training) return [result];
     const running = (old: Float64Array, now: Float64Array) =>
       old.map((v, j) => v * momentum + now[j]! * (1 - momentum));

@@ -4,7 +4,7 @@ import { since } from './attributes.ts';
 import { expandTo } from './broadcast.ts';
 import { convAttributes, type ConvAttributes, convolutionOf, convolve, depthwise, isDepthwise } from './conv.ts';
 import { scratchOf } from './gemm.ts';
-import { widen } from './half.ts';
+import { isHalf, widen } from './half.ts';
 import { centred, exactProduct, integerMatMul } from './integer.ts';
 import { CODE_RANGES, codesAt, TO_INTEGER } from './linear.ts';
 import type { Op, Runtime } from './op.ts';
@@ -68,10 +68,11 @@ export const ConvInteger: Op = since(10, (node) => {
   ];
 });
 
-/** A scale of float or float16 as floats. */
+/** A scale of float, float16 or bfloat16 as floats. */
 function scalesOf(t: Tensor, what: string, rt: Runtime): Tensor {
-  if (t.dtype === 'float16') return widen(t, rt);
-  if (t.dtype !== 'float') throw new UnsupportedError(`${what}: expected type float or float16, found ${t.dtype}`);
+  if (isHalf(t.dtype)) return widen(t, rt);
+  if (t.dtype !== 'float')
+    throw new UnsupportedError(`${what}: expected type float, float16 or bfloat16, found ${t.dtype}`);
   return t;
 }
 

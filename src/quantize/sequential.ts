@@ -16,6 +16,8 @@ import { Stages, type Values } from './stages.ts';
  * data it does no better, and worse where there are few samples.
  */
 const SHARE = 0.75;
+/** Roundings that are worth more work here, where every layer is rounded once. */
+const THOROUGH: Readonly<Record<string, string>> = { 'gptq+cd': 'gptq+cd+pairs' };
 /** Bytes of values kept between two layers, of all batches; what is beyond is not run on. */
 const KEPT = 2 ** 30;
 
@@ -115,7 +117,7 @@ function quantized(
     clip,
     scaleType,
   });
-  return encode(wasm, target, rows, cols, rowBits ?? bits, specOf, rounding, under);
+  return encode(wasm, target, rows, cols, rowBits ?? bits, specOf, THOROUGH[rounding] ?? rounding, under);
 }
 
 /** Layers that read the same values: none of them depends on another. */

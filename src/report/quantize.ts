@@ -76,7 +76,7 @@ function headline(report: QuantizeReport, style: Style): string {
     ].filter((part) => part !== undefined);
     if (beside.length > 0) lines.push(beside.join('; '));
   } else lines.push('no calibration data: the widths follow the weights alone, no damage was measured');
-  if (report.rowsRefused !== null) lines.push(`no width for every row: ${printable(report.rowsRefused)}`);
+  if (report.rowsNote !== null) lines.push(printable(report.rowsNote));
   return lines.join('\n');
 }
 

@@ -118,8 +118,8 @@ export interface QuantizeReport {
   /** The allocations measured together, the chosen one first; `uniform` is always among them where there is data. */
   readonly allocations: readonly AllocationResult[];
   readonly chosen: string;
-  /** Why no plan had a width for every row; null where they were tried, or not asked for. */
-  readonly rowsRefused: string | null;
+  /** Why no plan had a width for every row, or what its rows were not told apart by; null where there is nothing to say. */
+  readonly rowsNote: string | null;
   /** The chosen plan's damage: the sum on the table, with all layers quantized on the calibration data, and of the file on held-out data. */
   readonly damage: {
     readonly predicted: number | null;

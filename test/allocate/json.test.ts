@@ -52,4 +52,38 @@ test('property: any JSON is read or refused with a DataError', () => {
   );
 });
 
+test('a width for every row: kept, and refused where it contradicts itself', () => {
+  const layer = {
+    name: 'a',
+    weight: 'a.weight',
+    bits: 5,
+    rowBits: [2, 5, 3],
+    granularity: 'channel',
+    symmetric: true,
+    asymmetricBits: [2, 3],
+    rounding: 'gptq+cd',
+    format: 'dense',
+  };
+  const plan = (change: object) => ({
+    version: 1,
+    metric: 'kl',
+    strategy: 'rows',
+    objective: 'sum',
+    averageBits: 3.5,
+    bytes: 100,
+    predicted: 0.1,
+    gap: null,
+    layers: [{ ...layer, ...change }],
+  });
+  const read = (change: object) => () => parsePlan(JSON.parse(JSON.stringify(plan(change))));
+  assert.equal(read({})().layers[0], layer);
+  throws(read({ bits: 4 }), DataError, /bits: expected 5, the widest of rowBits, found 4/);
+  throws(read({ rowBits: [] }), DataError, /rowBits: expected at least one width, found 'none'/);
+  throws(read({ rowBits: [5, 9] }), DataError, /rowBits\[1\]: expected 2 to 8, found 9/);
+  throws(read({ rowBits: [5, 1] }), DataError, /rowBits\[1\]/);
+  throws(read({ rowBits: [5, '3'] }), DataError, /rowBits\[1\]/);
+  throws(read({ rowBits: 5 }), DataError, /rowBits: expected an array, found 5/);
+  throws(read({ asymmetricBits: [2, 16] }), DataError, /asymmetricBits\[1\]: expected 2 to 8, found 16/);
+});
+
 test.run();

@@ -338,4 +338,21 @@ test('a damaged table is refused, naming the layer', () => {
   throws(() => new BitWidthOptimizer({ ...good, layers: [layer, layer] }), /named twice/);
 });
 
+test('neighbours: other plans within the budget, one or two moves away, the best on the table first', () => {
+  const table = randomTable({ layers: 5, widths: [2, 3, 4, 6, 8], seed: 8, kind: 'model' });
+  const optimizer = new BitWidthOptimizer(table);
+  const { minBytes, maxBytes } = optimizer.limits;
+  const bytes = Math.floor((minBytes + maxBytes) / 2);
+  const plan = optimizer.optimize({ bytes });
+  const near = optimizer.neighbours(plan, { bytes }, 6);
+  assert.is(near.length, 6);
+  let last = plan.predicted;
+  for (const n of near) {
+    assert.ok(n.bytes <= bytes && n.predicted >= last);
+    last = n.predicted;
+    const moved = n.layers.filter((l, i) => l.bits !== plan.layers[i]!.bits).length;
+    assert.ok(moved === 1 || moved === 2, `${moved} layers moved`);
+  }
+});
+
 test.run();

@@ -1,8 +1,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { UsageError } from '../../src/errors.ts';
+import { drawnDataset } from '../../src/jobs/drawn.ts';
 import { type QuantizeOptions, quantize } from '../../src/jobs/quantize.ts';
 import { writeModel } from '../../src/onnx/index.ts';
+import { load } from '../graph/models.ts';
 import { loadWasm } from '../helpers.ts';
 import { smallData, smallModel } from './small.ts';
 
@@ -37,6 +39,20 @@ test('data-free: calibrated on drawn inputs, said so, every damage on them a pro
 test('data-free beside data, or deciding what may be lost, is refused', async () => {
   await refused({ bits: 4.5, dataFree: true, calibration: smallData(8) }, /both/);
   await refused({ maxDrop: { measure: 'kl', value: 0.1 }, dataFree: true }, /needs real data/);
+});
+
+test('pictures are fitted to every BatchNormalization of ResNet-18', async () => {
+  const model = load('resnet18-fashion');
+  const { dataset, note } = await drawnDataset(wasm, model, { samples: 8, seed: 2 });
+  const gain = /then moved (\d+\.\d) times nearer to the statistics of all 20 BatchNormalization nodes/.exec(note);
+  assert.ok(Number(gain?.[1]) > 10, note);
+  assert.is(dataset.count, 8);
+  const few = await drawnDataset(wasm, model, { samples: 3 });
+  assert.match(
+    few.note,
+    /not fitted to the statistics of all 20 BatchNormalization nodes: 3 samples at once are too few/,
+  );
+  assert.is(wasm.arena.used, 0, 'memory was not freed');
 });
 
 test('equalized: other weights, the same function before quantization, near it after', async () => {

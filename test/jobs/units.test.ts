@@ -32,7 +32,7 @@ test('rows of different widths win where they do less damage, within the budget'
   assert.ok(plan.averageBits <= 4);
   const best = Math.min(...report.allocations.filter((a) => !a.rows).map((a) => a.damage!));
   assert.ok(report.damage.together! < best, `${report.damage.together} against ${best} by layer`);
-  assert.is(report.rowsRefused, null);
+  assert.is(report.rowsNote, null);
   for (const [i, layer] of report.layers.entries()) {
     const { rowBits, bits } = plan.layers[i]!;
     assert.is(layer.bits, bits);
@@ -100,8 +100,8 @@ test('pinned, excluded and tied layers keep one width', async () => {
 });
 
 test('why there are no rows is said', async () => {
-  const why = async (options: QuantizeOptions) => (await run({ bits: 8, ...options })).report.rowsRefused;
-  assert.is(await why({ format: 'qdq' }), 'format qdq has one width a weight');
+  const why = async (options: QuantizeOptions) => (await run({ bits: 8, ...options })).report.rowsNote;
+  assert.is(await why({ format: 'qdq' }), 'no width for every row: format qdq has one width a weight');
   assert.match((await why({ calibration: undefined }))!, /no calibration data/);
   assert.match((await why({ granularity: 'tensor', bits: 4 }))!, /one scale a tensor/);
   assert.match((await why({ objective: 'max', bits: 4 }))!, /objective max is none of single rows/);

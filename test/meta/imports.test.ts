@@ -23,6 +23,7 @@ const ROOMS = [
   'curvature',
   'allocate',
   'quantize',
+  'tune',
   'verify',
   'report',
 ];
@@ -44,6 +45,10 @@ const TABLE: Readonly<Record<string, Room>> = {
   curvature: { values: ['calibrate', 'gradient', 'graph', 'grid', 'wasm'], types: ['onnx', 'ops', 'data', 'allocate'] },
   allocate: { values: [] },
   quantize: { values: ['onnx', 'graph', 'grid', 'calibrate', 'wasm'], types: ['allocate', 'data'] },
+  tune: {
+    values: ['gradient', 'graph', 'grid', 'curvature', 'data', 'wasm'],
+    types: ['onnx'],
+  },
   verify: {
     values: ['graph', 'curvature', 'grid', 'wasm'],
     types: ['onnx', 'data', 'calibrate', 'allocate', 'quantize'],

@@ -93,6 +93,9 @@ test('Shrink of integers', async () => {
     await agreeIfThere('Shrink', [integers(type, [9], 0, 6)], attributes);
   const y = runHere('Shrink', [tensor('int64', [4], BigInt64Array.of(-5n, -2n, 2n, 5n))], attributes);
   same(y[0]!, tensor('int64', [4], BigInt64Array.of(-4n, 0n, 0n, 4n)), 'int64');
+  // A bias that is not whole is taken off before the result is truncated.
+  for (const type of ['int32', 'int64'] as const)
+    await agree('Shrink', [integers(type, [9], -6, 6)], { lambd: float(0.5), bias: float(0.7) });
 });
 
 test('PRelu broadcasts its slope', async () => {

@@ -3,6 +3,7 @@ import type { Family } from './differential/draw.ts';
 import { binaries, unaries } from './differential/elementwise.ts';
 import { compareFamily } from './differential/harness.ts';
 import { learned } from './differential/learned.ts';
+import { microsoft } from './differential/microsoft.ts';
 import { picking } from './differential/picking.ts';
 import { rows } from './differential/rows.ts';
 import { shapes } from './differential/shapes.ts';
@@ -20,6 +21,7 @@ const FAMILIES: readonly [string, Family, number][] = [
   ['windows', spatial, 6],
   ['learned layers', learned, 6],
   ['images, signals, losses', signals, 6],
+  ['com.microsoft', microsoft, 5],
 ];
 
 for (const [name, family, count] of FAMILIES) test(name, () => compareFamily(family, count));

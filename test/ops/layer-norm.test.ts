@@ -49,6 +49,20 @@ test('double runs in double; statistics of float16 stay float', () => {
   same(h!, tensor('float16', [1, 2], Uint16Array.of(0xbc00, 0x3c00)), 'halves');
   same(mean!, of([1, 1], 2), 'mean');
   same(inverse!, of([1, 1], 1), '1 / deviation');
+  const brains = tensor('bfloat16', [1, 2], Uint16Array.of(0x3f80, 0x4040));
+  const ones = tensor('bfloat16', [2], Uint16Array.of(0x3f80, 0x3f80));
+  const attributes = { epsilon: float(0), stash_type: int(16) };
+  const [b, m] = runHere('LayerNormalization', [brains, ones], attributes, { outputs: 3 });
+  same(b!, tensor('bfloat16', [1, 2], Uint16Array.of(0xbf80, 0x3f80)), 'bfloat16');
+  same(m!, tensor('bfloat16', [1, 1], Uint16Array.of(0x4000)), 'statistics as stash_type');
+  // RMSNormalization has the type of its scale.
+  const r = runHere(
+    'RMSNormalization',
+    [tensor('float16', [1, 1], Uint16Array.of(0x4200)), of([1], 2)],
+    {},
+    { opset: 23 },
+  );
+  same(r[0]!, of([1, 1], 2), 'scale of float', 1e-5);
 });
 
 test('what does not fit is said', () => {

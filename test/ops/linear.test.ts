@@ -153,4 +153,17 @@ test('scales that do not fit', () => {
   );
 });
 
+test('bfloat16: the quotient is rounded to it, and so is what is decoded', () => {
+  const brain = (dims: number[], ...bits: number[]) => tensor('bfloat16', dims, Uint16Array.from(bits));
+  // 3 / 0.75 = 4; 100.5 / 0.75 = 134, of 8 bits.
+  const x = brain([2], 0x4040, 0x42c9);
+  const codes = runHere('QuantizeLinear', [x, brain([], 0x3f40), scalar('uint8', 1)], {}, { opset: 21 })[0]!;
+  same(codes, tensor('uint8', [2], Uint8Array.of(5, 135)), 'codes');
+  const y = runHere('DequantizeLinear', [codes, brain([], 0x3f40), scalar('uint8', 1)], {}, { opset: 21 })[0]!;
+  same(y, brain([2], 0x4040, 0x42c9), 'values');
+  const wanted = { output_dtype: int(16) };
+  const z = runHere('DequantizeLinear', [codes, of([], 0.75), scalar('uint8', 1)], wanted, { opset: 23 })[0]!;
+  same(z, y, 'output_dtype');
+});
+
 test.run();

@@ -19,6 +19,8 @@ test('by hand, in any type', () => {
   same(runHere('HannWindow', [scalar('int64', 4)])[0]!, of([4], 0, 0.5, 1, 0.5), 'Hann', 1e-6, 1e-7);
   same(runHere('HannWindow', [scalar('int64', 3)], { periodic: int(0) })[0]!, of([3], 0, 1, 0), 'Hann', 1e-6, 1e-7);
   same(runHere('HannWindow', [scalar('int64', 1)], { periodic: int(0) })[0]!, of([1], 1), 'one');
+  // The period of a periodic window is its size, so its one element is the first of the formula.
+  same(runHere('HannWindow', [scalar('int64', 1)])[0]!, of([1], 0), 'one, periodic');
   same(runHere('HannWindow', [scalar('int64', 0)])[0]!, of([0]), 'none');
   const whole = runHere('HammingWindow', [scalar('int64', 4)], { output_datatype: int(DATA_TYPES.int32) })[0]!;
   same(whole, { dtype: 'int32', dims: [4], data: Int32Array.of(0, 0, 1, 0) }, 'int32');

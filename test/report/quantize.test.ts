@@ -72,7 +72,7 @@ const REPORT: QuantizeReport = {
     },
   ],
   chosen: 'best',
-  rowsRefused: null,
+  rowsNote: null,
   damage: { predicted: 0.0021, together: 0.0019, heldOut: 0.00234 },
   ranks: [{ metric: 'kl', plans: 6, correlation: 0.943 }],
   evaluation: {
@@ -152,7 +152,7 @@ test('rows of different widths: their range and mean, and why there are none', (
   const text = quantizeText({ ...REPORT, layers: [own], allocations: [allocation] });
   assert.match(lineWith(text, 'layer0')!, / 2-5: 2\.8 .*rows at 2 bits x30, 5 bits x10/);
   assert.match(lineWith(text, 'rows (chosen)')!, / 2\.8 4 8$/);
-  const refused = quantizeText({ ...REPORT, rowsRefused: 'format qdq has one width a weight' });
+  const refused = quantizeText({ ...REPORT, rowsNote: 'no width for every row: format qdq has one width a weight' });
   assert.match(refused, /^no width for every row: format qdq has one width a weight$/m);
 });
 

@@ -1,16 +1,7 @@
-import { usesOf } from '../../graph/index.ts';
+import { type BatchStatistics, batchStatistics, usesOf } from '../../graph/index.ts';
 import type { Model, Node } from '../../onnx/model.ts';
 import { sizeOf, type Tensor } from '../../tensor.ts';
 import type { Texture } from './draws.ts';
-
-/** Mean and variance of each channel (axis 1) of a value that is an affine function of the input. */
-export interface Target {
-  /** The value, and the BatchNormalization node that says it. */
-  readonly value: string;
-  readonly node: string;
-  readonly mean: Float64Array;
-  readonly variance: Float64Array;
-}
 
 /** How an input is to be drawn. */
 export interface Moments {
@@ -29,34 +20,18 @@ const DEEP = 64;
  * What the first BatchNormalization behind an input says of it: nothing but affine operators lies between.
  * @returns undefined where there is none, or its statistics are no constants
  */
-export function targetOf(model: Model, input: string): Target | undefined {
-  const { graph } = model;
-  const { readers } = usesOf(graph);
-  const held = new Map(graph.initializers.map((i) => [i.name, i]));
+export function targetOf(model: Model, input: string): BatchStatistics | undefined {
+  const statistics = new Map(batchStatistics(model).map((s) => [s.value, s]));
+  const { readers } = usesOf(model.graph);
   const constants = constantValues(model);
-  const numbers = (name: string | undefined): Float64Array | undefined => {
-    let value = name ?? '';
-    for (let i = 0; i < DEEP && !held.has(value); i++) {
-      const node = graph.nodes.find((n) => n.opType === 'Identity' && n.outputs[0] === value);
-      if (node === undefined) break;
-      value = node.inputs[0]!;
-    }
-    const t = held.get(value)?.tensor();
-    return t?.dtype === 'float' ? Float64Array.from(t.data as Float32Array) : undefined;
-  };
   const values = [input];
   for (let i = 0; i < values.length && i < DEEP; i++) {
     const value = values[i]!;
-    for (const node of readers.get(value) ?? []) {
-      if (node.domain !== '') continue;
-      if (node.opType === 'BatchNormalization' && node.inputs[0] === value) {
-        const mean = numbers(node.inputs[3]);
-        const variance = numbers(node.inputs[4]);
-        const sound = mean && variance && mean.length === variance.length && mean.length > 0;
-        if (sound && [...mean, ...variance].every(Number.isFinite) && variance.every((v) => v >= 0))
-          return { value, node: node.name || node.outputs[0]!, mean, variance };
-      } else if (isAffine(node, value, constants) && !values.includes(node.outputs[0]!)) values.push(node.outputs[0]!);
-    }
+    const found = statistics.get(value);
+    if (found !== undefined) return found;
+    for (const node of readers.get(value) ?? [])
+      if (node.domain === '' && isAffine(node, value, constants) && !values.includes(node.outputs[0]!))
+        values.push(node.outputs[0]!);
   }
   return undefined;
 }
@@ -99,7 +74,7 @@ export interface Probe {
  * @returns undefined where the input does not move the value
  */
 export function fitMoments(
-  target: Target,
+  target: BatchStatistics,
   channels: number,
   textures: readonly Texture[],
   probe: Probe,
@@ -144,7 +119,7 @@ export function fitMoments(
 /** Mean and variance of every channel over all places of some values; undefined where the shape is another. */
 function channelMoments(
   values: readonly Tensor[],
-  target: Target,
+  target: BatchStatistics,
 ): { mean: Float64Array; variance: Float64Array } | undefined {
   const n = target.mean.length;
   const sums = new Float64Array(n);

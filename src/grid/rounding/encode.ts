@@ -1,9 +1,9 @@
 import type { Wasm } from '../../wasm/wasm.ts';
 import type { Coded, Slice } from '../coded.ts';
 import type { LayerGram } from '../gram.ts';
-import { fitGrid, type Grid, type GridSpec } from '../grid.ts';
-import { affineOf, partsOf, putCodes } from './groups.ts';
-import { type Method, METHODS, type Rounding, ROUNDINGS, start, suits } from './roundings.ts';
+import { blockOf, fitGrid, type GridSpec } from '../grid.ts';
+import { METHODS, type Rounding, ROUNDINGS, WIDEST_METHOD } from './roundings.ts';
+import { searchGrids } from './search.ts';
 
 /**
  * A matrix in codes, its grids fitted: clip gram becomes mse where there is no Gram matrix.
@@ -43,12 +43,15 @@ export function encode(
     });
 }
 
-/** How many of these rows are in each group. */
+/** How many of these rows, which ascend, are in each group. */
 function countsOf(some: readonly number[], rows: number, { groups, counts }: LayerGram): number[] {
-  const ends: number[] = [];
-  for (let g = 0; g < groups; g++) ends.push((ends.at(-1) ?? 0) + (counts?.[g] ?? rows / groups));
   const found = new Array<number>(groups).fill(0);
-  for (const r of some) found[ends.findIndex((end) => r < end)]!++;
+  let g = 0;
+  let end = counts?.[0] ?? rows / groups;
+  for (const r of some) {
+    while (r >= end) end += counts?.[++g] ?? rows / groups;
+    found[g]!++;
+  }
   return found;
 }
 
@@ -64,52 +67,11 @@ function encodeRows(
   const clip = spec.clip === 'gram' && !gram ? 'mse' : spec.clip;
   const fit = (by: GridSpec['clip']) =>
     fitGrid(wasm, w, rows, cols, { ...spec, clip: by }, gram?.gram, gram?.groups, gram?.counts);
-  const grid = fit(clip);
   const method = typeof rounding === 'string' ? METHODS[rounding] : undefined;
+  const search = gram !== undefined && method?.descend === true && clip === 'gram' && spec.bits <= WIDEST_METHOD;
+  if (search && blockOf(rows, cols, spec.granularity) <= cols)
+    return searchGrids(wasm, w, fit('mse'), fit('max'), method, gram);
+  const grid = fit(clip);
   const choose = typeof rounding === 'string' ? ROUNDINGS[rounding]! : rounding;
-  if (!gram || !method?.descend || clip !== 'gram' || !suits(grid)) return { grid, codes: choose(wasm, w, grid, gram) };
-  const codes = choose(wasm, w, grid);
-  return searched(wasm, w, [grid, fit('mse'), fit('max')], codes, method, gram);
-}
-
-/** The best of several grids for each row after rounding, scales refitted. Rows without a factor keep the first grid's nearest codes. */
-function searched(
-  wasm: Wasm,
-  w: Float32Array,
-  grids: readonly Grid[],
-  codes: Uint8Array | Uint16Array,
-  method: Method,
-  gram: LayerGram,
-): Pick<Slice, 'grid' | 'codes'> {
-  const first = grids[0]!;
-  const { rows, cols } = first;
-  const whole = first.block > cols;
-  const scales = first.scales.slice();
-  const zeros = first.zeros?.slice();
-  wasm.arena.scope((alloc) => {
-    for (const part of partsOf(wasm, alloc, w, rows, cols, gram)) {
-      const { work } = part;
-      if (!work) continue;
-      const best = new Float64Array(part.rows).fill(Number.POSITIVE_INFINITY);
-      for (const grid of whole ? grids.slice(0, 1) : grids) {
-        const affine = affineOf(grid, part.first, part.rows);
-        const found = work.descend(affine, start(work, method, affine), !whole);
-        const own = new (codes.constructor as new (n: number) => typeof codes)(part.rows * cols);
-        putCodes(own, 0, cols, affine, found.levels);
-        for (let r = 0; r < part.rows; r++) {
-          if (!(found.errors[r]! < best[r]!)) continue;
-          best[r] = found.errors[r]!;
-          const row = part.first + r;
-          codes.set(own.subarray(r * cols, (r + 1) * cols), row * cols);
-          if (whole) continue;
-          const { perRow } = affine;
-          for (let b = 0; b < perRow; b++) {
-            scales[row * perRow + b] = found.scales[r * perRow + b]!;
-            if (zeros) zeros[row * perRow + b] = affine.zeros[r * perRow + b]!;
-          }
-        }
-      }
-    }
-  });
-  return { grid: { ...first, scales, zeros }, codes };
+  return { grid, codes: choose(wasm, w, grid, gram) };
 }

@@ -13,13 +13,16 @@ export interface Method {
   readonly start: 'nearest' | 'gptq';
   /** Whether coordinate descent follows. */
   readonly descend: boolean;
+  /** Whether pairs of codes are moved at the end. */
+  readonly pairs: boolean;
 }
 
 /** Those roundings by name. Where there is no Gram matrix, or no factor of it, they take the nearest code. */
 export const METHODS: Readonly<Record<string, Method>> = {
-  gptq: { start: 'gptq', descend: false },
-  cd: { start: 'nearest', descend: true },
-  'gptq+cd': { start: 'gptq', descend: true },
+  gptq: { start: 'gptq', descend: false, pairs: false },
+  cd: { start: 'nearest', descend: true, pairs: false },
+  'gptq+cd': { start: 'gptq', descend: true, pairs: false },
+  'gptq+cd+pairs': { start: 'gptq', descend: true, pairs: true },
 };
 
 /** Wider codes are rounded to the nearest: their errors are below what single precision resolves in the products. */
@@ -45,7 +48,7 @@ function byMethod(method: Method): Rounding {
           part.first,
           grid.cols,
           affine,
-          method.descend ? part.work.descend(affine, levels, false).levels : levels,
+          method.descend ? part.work.descend(affine, levels, false, method.pairs).levels : levels,
         );
       }
     });

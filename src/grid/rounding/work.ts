@@ -126,8 +126,8 @@ export class RowGroup {
     });
   }
 
-  /** From these levels downhill; with `refit` the scales too. `sweeps` 0 only measures. */
-  descend(grid: Affine, levels: Float32Array, refit: boolean, sweeps: number = SWEEPS): Rounded {
+  /** From these levels downhill; with `refit` the scales too, with `pairs` by moves of two levels at once as well. */
+  descend(grid: Affine, levels: Float32Array, refit: boolean, pairs = false): Rounded {
     const { wasm, rows, cols, weights } = this;
     const { k, arena } = wasm;
     const size = rows * cols;
@@ -166,7 +166,8 @@ export class RowGroup {
         grid.perRow,
         blocks,
         grid.top,
-        sweeps,
+        SWEEPS,
+        pairs ? 1 : 0,
         refit ? 1 : 0,
         grid.half ? 1 : 0,
         errors,

@@ -9,6 +9,8 @@ export interface Sample {
   readonly c?: Case;
   /** The operator, where one generator draws several. */
   readonly op?: string;
+  /** By how much integers may differ: 1 where a result is rounded from floats of another order of summation. */
+  readonly steps?: number;
 }
 
 /** Draws a valid node of one operator. */
@@ -107,7 +109,12 @@ export class Draw {
   /** Numbers lo..hi of a type: whole ones for integers, rounded to the type for floats. */
   tensor(dtype: DType, dims: readonly number[], lo = -4, hi = 4): Tensor {
     const n = sizeOf(dims);
-    if (dtype === 'bool') return tensor(dtype, dims, Uint8Array.from({ length: n }, () => this.int(0, 1)));
+    if (dtype === 'bool')
+      return tensor(
+        dtype,
+        dims,
+        Uint8Array.from({ length: n }, () => this.int(0, 1)),
+      );
     if (dtype.startsWith('u')) lo = Math.max(lo, 0);
     const big = dtype === 'int64' || dtype === 'uint64';
     const real = dtype === 'float' || dtype === 'double' || dtype === 'float16';

@@ -182,7 +182,11 @@ export const binaries: Family = {
     const dims = d.dims(0, 4, 5, true);
     const dtype = d.dtype(ALL);
     return {
-      inputs: [d.tensor('bool', d.narrowed(dims)), d.tensor(dtype, d.narrowed(dims)), d.tensor(dtype, d.narrowed(dims))],
+      inputs: [
+        d.tensor('bool', d.narrowed(dims)),
+        d.tensor(dtype, d.narrowed(dims)),
+        d.tensor(dtype, d.narrowed(dims)),
+      ],
       c: { opset: d.int(9, 24) },
     };
   },
@@ -207,12 +211,20 @@ export const binaries: Family = {
   Cast: (d) => {
     const from = d.pick(ALL);
     const to = d.pick([1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13]);
-    return { inputs: [d.tensor(from, d.dims(0, 3, 6, true), 0, 120)], attributes: { to: int(to) }, c: { opset: d.int(9, 24) } };
+    return {
+      inputs: [d.tensor(from, d.dims(0, 3, 6, true), 0, 120)],
+      attributes: { to: int(to) },
+      c: { opset: d.int(9, 24) },
+    };
   },
   Cast_negative: (d) => {
     const from = d.pick([...FLOATS, ...SIGNED]);
     const to = d.pick(from.startsWith('i') ? [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 12, 13] : [1, 3, 5, 6, 7, 9, 10, 11]);
-    return { inputs: [d.tensor(from, d.dims(0, 3, 6), -120, 120)], attributes: { to: int(to) }, c: { opset: d.int(9, 24) } };
+    return {
+      inputs: [d.tensor(from, d.dims(0, 3, 6), -120, 120)],
+      attributes: { to: int(to) },
+      c: { opset: d.int(9, 24) },
+    };
   },
   CastLike: (d) => ({
     inputs: [d.tensor(d.pick(ALL), d.dims(0, 3, 6, true), 0, 120), d.tensor(d.pick(ALL), [1])],

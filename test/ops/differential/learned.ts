@@ -15,7 +15,10 @@ const matMul: Generator = (d) => {
   const many = d.dims(0, 2, 3, true);
   const a = d.chance(0.15) ? [k] : [...d.narrowed(many), m, k];
   const b = d.chance(0.15) ? [k] : [...d.narrowed(many), k, n];
-  return { inputs: [d.tensor(dtype, a), d.tensor(dtype, b)], c: { opset: d.int(9, 25), atol: dtype === 'float16' ? 0.1 : 1e-4 } };
+  return {
+    inputs: [d.tensor(dtype, a), d.tensor(dtype, b)],
+    c: { opset: d.int(9, 25), atol: dtype === 'float16' ? 0.1 : 1e-4 },
+  };
 };
 
 const gemm: Generator = (d) => {
@@ -60,26 +63,59 @@ function recurrent(d: Draw, op: 'RNN' | 'GRU' | 'LSTM'): Sample {
   const [steps, batch, size, hidden] = [d.dim(5), d.dim(3), d.dim(4), d.dim(5)];
   const t = (...dims: number[]) => d.tensor('float', dims, -1, 1);
   // onnxruntime wants at least one step in every sequence.
-  const lengths = d.maybe(() => d.values('int32', [batch], Array.from({ length: batch }, () => d.int(1, steps))), 0.4);
+  const lengths = d.maybe(
+    () =>
+      d.values(
+        'int32',
+        [batch],
+        Array.from({ length: batch }, () => d.int(1, steps)),
+      ),
+    0.4,
+  );
   const inputs: (Tensor | undefined)[] = [
-    t(steps, batch, size), t(dirs, gates * hidden, size), t(dirs, gates * hidden, hidden),
-    d.maybe(() => t(dirs, 2 * gates * hidden)), lengths, d.maybe(() => t(dirs, batch, hidden)),
+    t(steps, batch, size),
+    t(dirs, gates * hidden, size),
+    t(dirs, gates * hidden, hidden),
+    d.maybe(() => t(dirs, 2 * gates * hidden)),
+    lengths,
+    d.maybe(() => t(dirs, batch, hidden)),
   ];
-  if (op === 'LSTM') inputs.push(d.maybe(() => t(dirs, batch, hidden)), d.maybe(() => t(dirs, 3 * hidden)));
+  if (op === 'LSTM')
+    inputs.push(
+      d.maybe(() => t(dirs, batch, hidden)),
+      d.maybe(() => t(dirs, 3 * hidden)),
+    );
   const attributes: Record<string, Attributes[string]> = { hidden_size: int(hidden) };
   if (direction !== 'forward' || d.chance()) attributes.direction = string(direction);
   if (op === 'GRU' && d.chance()) attributes.linear_before_reset = int(d.int(0, 1));
   if (op === 'LSTM' && d.chance(0.3)) attributes.input_forget = int(d.int(0, 1));
   if (d.chance(0.2)) attributes.clip = float(d.real(0.3, 2));
   if (d.chance(0.4)) {
-    const one = () => d.pick(['Relu', 'Tanh', 'Sigmoid', 'HardSigmoid', 'Softsign', 'Softplus', 'Affine', 'Elu', 'LeakyRelu', 'ThresholdedRelu', 'ScaledTanh']);
+    const one = () =>
+      d.pick([
+        'Relu',
+        'Tanh',
+        'Sigmoid',
+        'HardSigmoid',
+        'Softsign',
+        'Softplus',
+        'Affine',
+        'Elu',
+        'LeakyRelu',
+        'ThresholdedRelu',
+        'ScaledTanh',
+      ]);
     const count = dirs * (op === 'RNN' ? 1 : op === 'GRU' ? 2 : 3);
     const names = Array.from({ length: count }, one);
     attributes.activations = { type: 'strings', value: names };
     // Defaults are those of the operators of these names; onnxruntime 1.30 takes 0 for the three below.
     if (d.chance() || names.some((n) => ['Affine', 'ScaledTanh', 'ThresholdedRelu'].includes(n))) {
-      const [two, single] = [['HardSigmoid', 'Affine', 'ScaledTanh'], ['Elu', 'LeakyRelu', 'ThresholdedRelu']];
-      const values = (of: readonly string[]) => names.filter((n) => of.includes(n)).map(() => Math.fround(d.real(0.1, 0.9)));
+      const [two, single] = [
+        ['HardSigmoid', 'Affine', 'ScaledTanh'],
+        ['Elu', 'LeakyRelu', 'ThresholdedRelu'],
+      ];
+      const values = (of: readonly string[]) =>
+        names.filter((n) => of.includes(n)).map(() => Math.fround(d.real(0.1, 0.9)));
       const [alpha, beta] = [values([...two, ...single]), values(two)];
       if (alpha.length > 0) attributes.activation_alpha = { type: 'floats', value: alpha };
       if (beta.length > 0) attributes.activation_beta = { type: 'floats', value: beta };
@@ -98,7 +134,13 @@ function attention(d: Draw): Sample {
   const dtype = d.pick(['float', 'float', 'float16'] as const);
   const t = (h: number, n: number, s: number) => d.tensor(dtype, flat ? [batch, n, h * s] : [batch, h, n, s], -1, 1);
   const total = keys + past;
-  const maskDims = d.pick([[q, total], [1, 1, q, total], [batch, 1, q, total], [batch, heads * group, q, total], [heads * group, q, total]]);
+  const maskDims = d.pick([
+    [q, total],
+    [1, 1, q, total],
+    [batch, 1, q, total],
+    [batch, heads * group, q, total],
+    [heads * group, q, total],
+  ]);
   const mask = d.maybe(() => (d.chance() ? d.tensor(dtype, maskDims) : d.tensor('bool', maskDims)), 0.4);
   if (mask?.dtype === 'bool') for (let i = 0; i < mask.data.length; i += total) mask.data[i] = 1;
   const own = (s: number) => (past ? d.tensor(dtype, [batch, heads, past, s], -1, 1) : undefined);
@@ -110,7 +152,14 @@ function attention(d: Draw): Sample {
   const outputs = past ? d.pick([3, 4]) : 1;
   if (outputs === 4) attributes.qk_matmul_output_mode = int(d.int(0, 3));
   return {
-    inputs: trimmed([t(heads * group, q, size), t(heads, keys, size), t(heads, keys, values), mask, own(size), own(values)]),
+    inputs: trimmed([
+      t(heads * group, q, size),
+      t(heads, keys, size),
+      t(heads, keys, values),
+      mask,
+      own(size),
+      own(values),
+    ]),
     attributes,
     c: { opset: d.int(23, 25), outputs, atol: dtype === 'float16' ? 1e-2 : 1e-4 },
   };
@@ -174,7 +223,11 @@ export const learned: Family = {
     const dtype = d.pick(FLOATS);
     const n = [opset < 21 ? groups : c];
     return {
-      inputs: [d.tensor(dtype, [d.dim(2), c, ...d.dims(1, 2, 5).map((k) => k + 1)]), d.tensor(dtype, n), d.tensor(dtype, n)],
+      inputs: [
+        d.tensor(dtype, [d.dim(2), c, ...d.dims(1, 2, 5).map((k) => k + 1)]),
+        d.tensor(dtype, n),
+        d.tensor(dtype, n),
+      ],
       attributes: { num_groups: int(groups), epsilon: float(1e-2) },
       c: { opset, atol: 2e-2, rtol: 1e-2 },
     };
@@ -209,7 +262,16 @@ export const learned: Family = {
     const per = d.chance(0.4) ? [n] : [];
     const x = (dims: number[]) => d.tensor(kind, dims, -128, kind === 'int8' ? 127 : 255);
     return {
-      inputs: [x([...many, m, k]), scale([]), zero([]), x([...many, k, n]), scale(per), zero(per), scale([], 0.1, 0.5), zero([])],
+      inputs: [
+        x([...many, m, k]),
+        scale([]),
+        zero([]),
+        x([...many, k, n]),
+        scale(per),
+        zero(per),
+        scale([], 0.1, 0.5),
+        zero([]),
+      ],
       c: { opset: d.int(10, 25) },
     };
   },
@@ -237,7 +299,9 @@ export const learned: Family = {
     const axis = d.axis(dims.length);
     const at = (axis + dims.length) % dims.length;
     const per = opset >= 13 && d.chance();
-    const kind = d.pick(opset >= 21 ? (['uint8', 'int8', 'uint16', 'int16', 'int32'] as const) : (['uint8', 'int8', 'int32'] as const));
+    const kind = d.pick(
+      opset >= 21 ? (['uint8', 'int8', 'uint16', 'int16', 'int32'] as const) : (['uint8', 'int8', 'int32'] as const),
+    );
     const block = opset >= 21 && per && d.chance() ? d.int(1, 3) : 0;
     const n = per ? (block ? dims.map((k, i) => (i === at ? Math.ceil(k / block) : k)) : [dims[at]!]) : [];
     const dtype = opset >= 19 ? d.pick(['float', 'float16'] as const) : 'float';
@@ -250,6 +314,9 @@ export const learned: Family = {
   },
   DynamicQuantizeLinear: (d) => {
     const lo = d.pick([-5, 0.5, -9, 0]);
-    return { inputs: [d.tensor('float', d.dims(1, 4, 6), lo, lo + d.pick([4, 20]))], c: { opset: d.int(11, 25), outputs: 3 } };
+    return {
+      inputs: [d.tensor('float', d.dims(1, 4, 6), lo, lo + d.pick([4, 20]))],
+      c: { opset: d.int(11, 25), outputs: 3 },
+    };
   },
 };

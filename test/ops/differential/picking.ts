@@ -25,7 +25,8 @@ function gatherElements(d: Draw): Sample {
 function tuples(d: Draw, dims: readonly number[], lead: readonly number[], k: number, batch = 0) {
   const count = lead.reduce((a, b) => a * b, 1);
   const values: number[] = [];
-  for (let i = 0; i < count; i++) for (let j = 0; j < k; j++) values.push(d.int(-dims[batch + j]!, dims[batch + j]! - 1));
+  for (let i = 0; i < count; i++)
+    for (let j = 0; j < k; j++) values.push(d.int(-dims[batch + j]!, dims[batch + j]! - 1));
   return d.values('int64', [...lead, k], values);
 }
 
@@ -34,9 +35,12 @@ function scatterElements(d: Draw, op: string): Sample {
   const dims = d.dims(1, 4, 5);
   const axis = opset < 11 ? d.int(0, dims.length - 1) : d.axis(dims.length);
   const at = (axis + dims.length) % dims.length;
-  const reduction = opset >= 18 ? d.pick(['none', 'add', 'mul', 'max', 'min']) : opset >= 16 ? d.pick(['none', 'add', 'mul']) : 'none';
+  const reduction =
+    opset >= 18 ? d.pick(['none', 'add', 'mul', 'max', 'min']) : opset >= 16 ? d.pick(['none', 'add', 'mul']) : 'none';
   const dtype = d.pick(reduction === 'none' ? ALL : NUMBERS);
-  const own = dims.map((n, i) => (i === at && reduction === 'none' ? d.int(1, n) : i === at ? d.int(1, 6) : d.int(1, n)));
+  const own = dims.map((n, i) =>
+    i === at && reduction === 'none' ? d.int(1, n) : i === at ? d.int(1, 6) : d.int(1, n),
+  );
   // Without a reduction an element is written once: a permutation along the axis.
   const inner = own.slice(at + 1).reduce((a, b) => a * b, 1);
   const outer = own.slice(0, at).reduce((a, b) => a * b, 1);
@@ -87,11 +91,20 @@ export const picking: Family = {
     const opset = d.int(11, 25);
     const dims = d.dims(1, 4, 4);
     const k = d.int(1, dims.length);
-    const reduction = opset >= 18 ? d.pick(['none', 'add', 'mul', 'max', 'min']) : opset >= 16 ? d.pick(['none', 'add', 'mul']) : 'none';
+    const reduction =
+      opset >= 18
+        ? d.pick(['none', 'add', 'mul', 'max', 'min'])
+        : opset >= 16
+          ? d.pick(['none', 'add', 'mul'])
+          : 'none';
     const lead = reduction === 'none' ? [1] : d.dims(1, 2, 4);
     const dtype = d.pick(reduction === 'none' ? ALL : (['float', 'double', 'int32', 'int64', 'float16'] as const));
     return {
-      inputs: [d.tensor(dtype, dims, -3, 3), tuples(d, dims, lead, k), d.tensor(dtype, [...lead, ...dims.slice(k)], -3, 3)],
+      inputs: [
+        d.tensor(dtype, dims, -3, 3),
+        tuples(d, dims, lead, k),
+        d.tensor(dtype, [...lead, ...dims.slice(k)], -3, 3),
+      ],
       attributes: opset >= 16 ? { reduction: string(reduction) } : {},
       c: { opset, atol: dtype === 'float16' ? 0.3 : 1e-5 },
     };

@@ -15,14 +15,23 @@ function reduction(types: readonly (typeof REDUCED)[number][], lo: number, hi: n
     const attributes = d.chance() ? { keepdims: int(d.int(0, 1)) } : {};
     if (opset < inputSince) {
       const plain = opset < 11 ? axes?.map((a) => (a < 0 ? a + dims.length : a)) : axes;
-      return { inputs: [x], attributes: { ...attributes, ...(plain?.length ? { axes: ints(...plain) } : {}) }, c: { opset } };
+      return {
+        inputs: [x],
+        attributes: { ...attributes, ...(plain?.length ? { axes: ints(...plain) } : {}) },
+        c: { opset },
+      };
     }
     const noop = d.chance(0.3) ? { noop_with_empty_axes: int(1) } : {};
     const given = d.chance(0.1) ? [] : axes;
     return {
       inputs: given === undefined ? [x] : [x, list(...given)],
       attributes: { ...attributes, ...noop },
-      c: { opset, ...(d.chance() && given ? { constants: [1] } : {}), rtol: 1e-3, atol: x.dtype === 'float16' ? 2e-2 : 1e-5 },
+      c: {
+        opset,
+        ...(d.chance() && given ? { constants: [1] } : {}),
+        rtol: 1e-3,
+        atol: x.dtype === 'float16' ? 2e-2 : 1e-5,
+      },
     };
   };
 }
@@ -97,17 +106,38 @@ export const rows: Family = {
     const dims = d.dims(1, 4, 6);
     return {
       inputs: [d.tensor(d.pick(FLOATS), dims)],
-      attributes: { ...(d.chance() ? { axis: int(d.axis(dims.length)) } : {}), ...(d.chance() ? { p: int(d.int(1, 2)) } : {}) },
+      attributes: {
+        ...(d.chance() ? { axis: int(d.axis(dims.length)) } : {}),
+        ...(d.chance() ? { p: int(d.int(1, 2)) } : {}),
+      },
       c: { opset: d.int(7, 25) },
     };
   },
   MeanVarianceNormalization: (d) => ({
     inputs: [d.tensor('float', [d.dim(3), d.dim(4), d.dim(5), d.dim(5) + 1])],
-    attributes: d.chance() ? { axes: ints(...d.pick([[0, 2, 3], [2, 3], [1, 2, 3], [0, 1, 2, 3]])) } : {},
+    attributes: d.chance()
+      ? {
+          axes: ints(
+            ...d.pick([
+              [0, 2, 3],
+              [2, 3],
+              [1, 2, 3],
+              [0, 1, 2, 3],
+            ]),
+          ),
+        }
+      : {},
     c: { opset: d.int(9, 25), rtol: 1e-3, atol: 1e-3 },
   }),
   LRN: (d) => ({
-    inputs: [d.tensor(d.pick(FLOATS), d.dims(3, 4, 5).map((n) => n + 1), -9, 9)],
+    inputs: [
+      d.tensor(
+        d.pick(FLOATS),
+        d.dims(3, 4, 5).map((n) => n + 1),
+        -9,
+        9,
+      ),
+    ],
     attributes: {
       size: int(d.pick([1, 3, 5, 7])),
       ...(d.chance() ? { alpha: float(d.real(0, 1)) } : {}),
@@ -147,14 +177,35 @@ export const rows: Family = {
     const dims = d.dims(2, 4, 6, true);
     const k = d.maybe(() => d.values('int64', [], [d.int(-7, 7)]));
     const x = d.tensor(d.pick(ALL), dims);
-    return { inputs: k ? [x, k] : [x], attributes: d.chance() ? { upper: int(d.int(0, 1)) } : {}, c: { opset: d.int(14, 25) } };
+    return {
+      inputs: k ? [x, k] : [x],
+      attributes: d.chance() ? { upper: int(d.int(0, 1)) } : {},
+      c: { opset: d.int(14, 25) },
+    };
   },
   Einsum: (d) => {
     const size: Record<string, number> = {};
     for (const c of 'ijkl') size[c] = d.dim(5);
     const equation = d.pick([
-      'ij,jk->ik', 'ij,jk', 'ii->i', 'ii', 'ij->ji', 'i,i->', 'i,j->ij', 'bij,bjk->bik', 'ij->', 'ijk->kj', 'i j , k j -> i k',
-      '...ij,...jk->...ik', '...i->...', 'ijkl,jl->ik', 'ij,ij,ij->i', '...ij->...ji', 'ij,k->kij', 'iji->j', 'ijk,lk->ijl',
+      'ij,jk->ik',
+      'ij,jk',
+      'ii->i',
+      'ii',
+      'ij->ji',
+      'i,i->',
+      'i,j->ij',
+      'bij,bjk->bik',
+      'ij->',
+      'ijk->kj',
+      'i j , k j -> i k',
+      '...ij,...jk->...ik',
+      '...i->...',
+      'ijkl,jl->ik',
+      'ij,ij,ij->i',
+      '...ij->...ji',
+      'ij,k->kij',
+      'iji->j',
+      'ijk,lk->ijl',
     ]);
     const terms = equation.replaceAll(' ', '').split('->')[0]!.split(',');
     const many = d.dims(0, 2, 3);

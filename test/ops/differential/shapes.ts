@@ -11,7 +11,8 @@ function slice(d: Draw): Sample {
   const starts = axes.map(() => d.int(-8, 8));
   const strides = axes.map(() => (opset < 10 ? 1 : d.pick([1, 1, 2, 3, -1, -2, -5])));
   // Backward, the end of everything is the least integer; onnxruntime 1.30 takes the greatest for it as well.
-  const far = (step: number) => (step > 0 ? [2147483647, Number.MAX_SAFE_INTEGER] : [-2147483648, -Number.MAX_SAFE_INTEGER]);
+  const far = (step: number) =>
+    step > 0 ? [2147483647, Number.MAX_SAFE_INTEGER] : [-2147483648, -Number.MAX_SAFE_INTEGER];
   const ends = strides.map((step) => d.pick([d.int(-9, 9), d.int(-9, 9), d.int(0, 7), ...far(step)]));
   const x = d.tensor(d.pick(ALL), dims);
   const all = d.chance(0.3) ? undefined : axes;
@@ -70,7 +71,8 @@ function split(d: Draw): Sample {
     const parts = Array.from({ length: n }, () => d.int(0, 4));
     dims[at] = parts.reduce((a, b) => a + b, 0);
     const x = d.tensor(dtype, dims);
-    if (opset < 13) return { inputs: [x], attributes: { ...attributes, split: ints(...parts) }, c: { opset, outputs: n } };
+    if (opset < 13)
+      return { inputs: [x], attributes: { ...attributes, split: ints(...parts) }, c: { opset, outputs: n } };
     return { inputs: [x, list(...parts)], attributes, c: { opset, outputs: n } };
   }
   if (opset >= 18) {
@@ -108,7 +110,10 @@ const blocks = (d: Draw, deep: boolean): Sample => {
   const b = d.int(1, 3);
   const [n, c, h, w] = [d.dim(2), d.dim(3), d.dim(3), d.dim(3)];
   const opset = d.int(7, 25);
-  const x = d.tensor(d.pick(['float', 'double', 'float16', 'uint8']), deep ? [n, c * b * b, h, w] : [n, c, h * b, w * b]);
+  const x = d.tensor(
+    d.pick(['float', 'double', 'float16', 'uint8']),
+    deep ? [n, c * b * b, h, w] : [n, c, h * b, w * b],
+  );
   const mode = deep && opset >= 11 && d.chance() ? { mode: string(d.pick(['DCR', 'CRD'])) } : {};
   return { inputs: [x], attributes: { blocksize: int(b), ...mode }, c: { opset } };
 };
@@ -181,7 +186,10 @@ export const shapes: Family = {
     const dims = d.dims(1, 4, 6);
     const axes = d.maybe(() => d.axes(dims.length));
     return {
-      inputs: [d.tensor(d.pick(['float', 'int64', 'float16', 'uint8']), dims), list(...(axes ?? dims).map(() => d.int(1, 8)))],
+      inputs: [
+        d.tensor(d.pick(['float', 'int64', 'float16', 'uint8']), dims),
+        list(...(axes ?? dims).map(() => d.int(1, 8))),
+      ],
       attributes: axes ? { axes: ints(...axes) } : {},
       c: { opset: d.int(18, 25) },
     };
