@@ -19,7 +19,9 @@ import { equalize } from './graph/equalize.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import type { Coded } from './grid/coded.ts';
 import { prepareModel } from './graph/prepare.ts';
+import { problemsText } from './graph/problems.ts';
 import { Session } from './graph/session.ts';
+import { unsupportedIn } from './graph/steps.ts';
 import type { Model } from './onnx/model.ts';
 import type { Progress } from './progress.ts';
 import { FORMATS } from './quantize/formats.ts';
@@ -72,7 +74,7 @@ export class CurvatureQuantizationAnalyzer {
   readonly rounding: RoundingSettings;
   readonly format: WeightFormat;
 
-  private readonly running: Session | undefined;
+  private running: Session | undefined;
   private calibration: Calibration | undefined;
   private data: MetricData | undefined;
   private joint: JointMeasurement | undefined;
@@ -109,18 +111,17 @@ export class CurvatureQuantizationAnalyzer {
     const { layers, left } = withoutNonFinite(wasm, this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;
-    try {
-      this.running = new Session(this.model, wasm);
-    } catch (error) {
-      if (!(error instanceof UnsupportedError)) throw error;
-      this.unsupported = error;
-    }
+    const problems = unsupportedIn(this.model);
+    if (problems.length > 0) this.unsupported = new UnsupportedError(problemsText(problems));
     this.candidates = this.makeCandidates();
   }
 
-  /** The model ready to run. @throws UnsupportedError naming everything in it that cannot be run */
+  /**
+   * The model ready to run, made when first asked for: without data it need not fit into memory.
+   * @throws UnsupportedError naming everything in it that cannot be run
+   */
   get session(): Session {
-    if (this.running) return this.running;
+    if (!this.unsupported) return (this.running ??= new Session(this.model, this.wasm));
     throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported?.message}`, {
       cause: this.unsupported,
     });

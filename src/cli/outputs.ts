@@ -33,13 +33,16 @@ export async function checkOutputs(outputs: readonly Planned[], inputs: readonly
 }
 
 /** Writes all, then lets all appear; on failure none that had not appeared yet does. */
-export async function writeAll(files: readonly (Planned & { readonly data: Uint8Array | string })[]): Promise<void> {
+export async function writeAll(
+  files: readonly (Planned & { readonly data: Uint8Array | string | Iterable<Uint8Array> })[],
+): Promise<void> {
   const open: OutputFile[] = [];
   try {
     for (const { path, force, data } of files) {
       const output = await OutputFile.create(path, { force });
       open.push(output);
-      await output.write(data);
+      const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
+      for (const piece of pieces) await output.write(piece);
     }
     for (const output of open) await output.commit();
   } finally {

@@ -36,15 +36,19 @@ export type Price = (rows: number, cols: number, spec: GridSpec) => number;
 /** One width for all rows of a layer, or one for each row. */
 export type Width = number | readonly number[];
 
-/** Bytes of codes and scales kept; beyond it those not asked for the longest are made anew when needed. */
+/** Bytes of codes and scales kept, and of weights in row form; beyond it those not asked for the longest are made anew when needed. */
 const KEPT = 256 * 2 ** 20;
+/** The same where nothing is measured: each layer is then coded once or twice in all. */
+const KEPT_UNMEASURED = 32 * 2 ** 20;
 
 /** Every layer at every width as it would be written. Codes are made once, as far as they can be kept; values at each call. */
 export class Candidates {
+  /** Of both, the one asked for last comes last. */
   private readonly rows = new Map<string, Float32Array>();
-  /** The one asked for last comes last. */
+  private floats = 0;
   private readonly made = new Map<string, Coded>();
   private kept = 0;
+  private readonly most: number;
 
   /** @param weights the layer's weight as stored */
   constructor(
@@ -53,14 +57,21 @@ export class Candidates {
     readonly settings: RoundingSettings,
     private readonly price: Price,
     private readonly calibration?: Calibration,
-  ) {}
+  ) {
+    this.most = calibration ? KEPT : KEPT_UNMEASURED;
+  }
 
   /** The layer's weight in row form: [layer.rows, layer.cols]. */
   float(layer: Layer): Float32Array {
-    let rows = this.rows.get(layer.weight);
-    if (!rows) {
-      rows = weightRows(this.wasm, layer, this.weights(layer));
-      this.rows.set(layer.weight, rows);
+    const before = this.rows.get(layer.weight);
+    const rows = before ?? weightRows(this.wasm, layer, this.weights(layer));
+    this.rows.delete(layer.weight);
+    this.rows.set(layer.weight, rows);
+    if (!before) this.floats += rows.byteLength;
+    for (const [oldest, floats] of this.rows) {
+      if (this.floats <= this.most || oldest === layer.weight) break;
+      this.rows.delete(oldest);
+      this.floats -= floats.byteLength;
     }
     return rows;
   }
@@ -74,7 +85,7 @@ export class Candidates {
     this.made.set(key, coded);
     if (!before) this.kept += bytesOf(coded);
     for (const [oldest, codes] of this.made) {
-      if (this.kept <= KEPT || oldest === key) break;
+      if (this.kept <= this.most || oldest === key) break;
       this.made.delete(oldest);
       this.kept -= bytesOf(codes);
     }

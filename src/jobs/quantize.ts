@@ -3,7 +3,7 @@ import type { Synthetic } from '../calibrate/synthetic.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { UsageError } from '../errors.ts';
-import { readModel } from '../onnx/index.ts';
+import { dataOf, externalBytes, type ModelFiles, readModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable } from '../progress.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
@@ -38,8 +38,9 @@ export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
 }
 
 export interface QuantizeResult {
-  /** The written ONNX file. */
+  /** The written ONNX file, and the one beside it where the model takes more than 2 GiB. */
   readonly bytes: Uint8Array;
+  readonly data: ModelFiles['data'];
   readonly plan: Plan;
   readonly table: CostTable;
   /** Gains of rows, where they were measured or given: like the table they serve any other budget. */
@@ -70,21 +71,21 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
     await analyzer.computeCurvature();
     const search = new Search(analyzer, wasm, options);
     const known = new Map<number, Tensor>();
-    const evaluate = (file: Uint8Array, dataset: Dataset): Promise<EvaluationReport> =>
-      evaluateModels(wasm, readModel(file, `quantized ${name}`), model, dataset, {
+    const evaluate = (file: ModelFiles, dataset: Dataset): Promise<EvaluationReport> =>
+      evaluateModels(wasm, readModel(file.bytes, `quantized ${name}`, { external: dataOf(file) }), model, dataset, {
         loss: options.loss,
         batch: options.batch,
         progress,
         known,
       });
     const allocation = await allocate(analyzer, search, options, evaluate);
-    const evaluation = options.evaluation ? await evaluate(allocation.bytes, options.evaluation) : null;
+    const evaluation = options.evaluation ? await evaluate(allocation, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;
     const table = await analyzer.costTable();
     const report = await quantizeReport({
       name,
       model,
-      original: bytes.length,
+      original: bytes.length + externalBytes(model),
       budget: {
         averageBits: options.bits ?? null,
         bytes: options.budgetBytes ?? null,
@@ -99,7 +100,14 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       evaluation,
       seconds,
     });
-    return { bytes: allocation.bytes, plan: allocation.plan, table, gains: search.gains, report };
+    return {
+      bytes: allocation.bytes,
+      data: allocation.data,
+      plan: allocation.plan,
+      table,
+      gains: search.gains,
+      report,
+    };
   } finally {
     analyzer.dispose();
   }
@@ -121,7 +129,7 @@ async function allocate(
   analyzer: CurvatureQuantizationAnalyzer,
   search: Search,
   options: QuantizeOptions,
-  evaluate: (file: Uint8Array, dataset: Dataset) => Promise<EvaluationReport>,
+  evaluate: (file: ModelFiles, dataset: Dataset) => Promise<EvaluationReport>,
 ): Promise<Allocation> {
   const { bits, budgetBytes, maxDrop, maxError, plan } = options;
   if (plan) return search.applied(plan);

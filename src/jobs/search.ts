@@ -4,7 +4,7 @@ import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
-import { writeModel } from '../onnx/index.ts';
+import { type ModelFiles, writeModelFiles } from '../onnx/index.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -19,9 +19,8 @@ const FAILURES = 4;
 const FITTING_ROUNDS = 8;
 
 /** What an allocation became. */
-export interface Allocation {
+export interface Allocation extends ModelFiles {
   readonly plan: Plan;
-  readonly bytes: Uint8Array;
   readonly quantized: QuantizedModel;
   /** The chosen allocation first. */
   readonly allocations: readonly AllocationResult[];
@@ -47,6 +46,8 @@ export interface SearchOptions {
   readonly exclude?: readonly string[] | undefined;
   /** Groups of layers that share a width. */
   readonly ties?: readonly (readonly string[])[] | undefined;
+  /** Name of a second file, for a model of more than 2 GiB. */
+  readonly dataName?: string | undefined;
   /** Gains of rows measured before, by weight name. */
   readonly gains?: ReadonlyMap<string, Float64Array> | undefined;
 }
@@ -63,9 +64,8 @@ interface Tried {
   readonly damage: number | null;
 }
 
-/** A plan's file. */
-interface Written {
-  readonly bytes: Uint8Array;
+/** A plan's file, and the one beside it where one cannot hold it. */
+interface Written extends ModelFiles {
   readonly quantized: QuantizedModel;
 }
 
@@ -94,7 +94,12 @@ export class Search {
     private readonly options: SearchOptions = {},
   ) {
     const { clip, scaleType, rounding } = analyzer.rounding;
-    this.quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
+    this.quantizer = new PrecisionAwareQuantizer(wasm, {
+      clip,
+      scaleType,
+      // Without data nothing is measured with them.
+      keepValues: analyzer.calibrated !== undefined,
+    });
     this.rounding = rounding;
     this.settings = { pins: pinsOf(options), ties: options.ties, rounding };
     this.optimizer = analyzer.optimizer({ ...this.settings, objective: options.objective });
@@ -153,11 +158,11 @@ export class Search {
   }
 
   /** The plan of least predicted damage alone, nothing measured together: for a search over budgets. */
-  async quick(bytes: number): Promise<{ plan: Plan; bytes: Uint8Array }[]> {
+  async quick(bytes: number): Promise<(ModelFiles & { plan: Plan })[]> {
     const kinds = (await this.allKinds()).filter(({ name }) => this.rows.has(name) || name === this.strategy);
     return kinds.flatMap(({ plan }) => {
       const found = plan(bytes, false);
-      return found ? [{ plan: found, bytes: this.write(found).bytes }] : [];
+      return found ? [{ plan: found, ...this.write(found) }] : [];
     });
   }
 
@@ -345,14 +350,16 @@ export class Search {
    */
   private write(plan: Plan, given: ReadonlyMap<string, Coded> = new Map()): Written {
     const { analyzer } = this;
-    const coded = new Map<string, Coded>(given);
-    for (const p of plan.layers) {
-      const layer = analyzer.layers.find((l) => l.weight === p.weight);
-      if (layer && p.bits !== 32 && !coded.has(p.weight) && this.isOwn(p))
-        coded.set(p.weight, analyzer.candidates.coded(layer, p.rowBits ?? p.bits));
-    }
-    const quantized = this.quantizer.quantizeModel(analyzer.model, plan, analyzer.grams, coded);
-    return { quantized, bytes: writeModel(quantized.model) };
+    const planned = new Map(plan.layers.map((p) => [p.weight, p]));
+    const layers = new Map(analyzer.layers.map((l) => [l.weight, l]));
+    // Asked for one by one: the codes of all layers together may be more than memory should hold.
+    const get = (weight: string): Coded | undefined => {
+      const [p, layer] = [planned.get(weight), layers.get(weight)];
+      const own = p && layer && p.bits !== 32 && this.isOwn(p);
+      return given.get(weight) ?? (own ? analyzer.candidates.coded(layer, p.rowBits ?? p.bits) : undefined);
+    };
+    const quantized = this.quantizer.quantizeModel(analyzer.model, plan, analyzer.grams, { get });
+    return { quantized, ...writeModelFiles(quantized.model, this.options.dataName) };
   }
 
   /** Whether a layer of a plan is to be coded as the analyzer's candidates are. */

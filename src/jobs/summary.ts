@@ -1,5 +1,6 @@
 import type { CostTable } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import { sizeOfFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Allocation } from './search.ts';
 import { dropOf, type MaxDrop } from './targets.ts';
@@ -25,14 +26,15 @@ export interface SummaryInput extends Allocation {
 
 /** Everything the job learnt, as plain JSON. */
 export async function quantizeReport(input: SummaryInput): Promise<QuantizeReport> {
-  const { name, original, budget, analyzer, table, plan, bytes, allocations, evaluation } = input;
+  const { name, original, budget, analyzer, table, plan, allocations, evaluation } = input;
   const { calibrated } = analyzer;
+  const written = sizeOfFiles(input);
   return {
     kappa: VERSION,
     model: { name, bytes: original, quantizable: analyzer.quantizable, layers: analyzer.layers.length },
     output: {
-      bytes: bytes.length,
-      ratio: original / bytes.length,
+      bytes: written,
+      ratio: original / written,
       format: analyzer.format.name,
       opset: input.quantized.model.opsets.get('') ?? 0,
       parts: fileParts(input),

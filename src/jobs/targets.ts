@@ -1,5 +1,6 @@
 import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import { type ModelFiles, sizeOfFiles } from '../onnx/index.ts';
 import { TargetError, UnsupportedError, UsageError } from '../errors.ts';
 import type { EvaluationReport } from '../report/types.ts';
 import { type Allocation, type Search, type SearchOptions, pinsOf } from './search.ts';
@@ -45,6 +46,12 @@ export function dropOf({ accuracy, crossEntropy, reference }: EvaluationReport, 
   }
 }
 
+/** A plan's file, and how it was found where the search said so. */
+interface Tried extends ModelFiles {
+  readonly plan: Plan;
+  readonly allocation?: Allocation;
+}
+
 /**
  * The smallest file found whose drop on the data that `evaluate` runs it on is at most `limit`: bisection over budgets with the
  * plans that the table says are best, then over the last stretch with all kinds of plans measured together.
@@ -53,16 +60,16 @@ export function dropOf({ accuracy, crossEntropy, reference }: EvaluationReport, 
 export async function smallestWithin(
   search: Search,
   limit: MaxDrop,
-  evaluate: (file: Uint8Array) => Promise<EvaluationReport>,
+  evaluate: (file: ModelFiles) => Promise<EvaluationReport>,
 ): Promise<Allocation> {
   const { minBytes, maxBytes } = search.optimizer.limits;
-  let best: { plan: Plan; bytes: Uint8Array; allocation?: Allocation } | undefined;
+  let best: Tried | undefined;
   let least = Number.POSITIVE_INFINITY;
-  const keeps = async (found: { plan: Plan; bytes: Uint8Array; allocation?: Allocation }): Promise<boolean> => {
-    const drop = dropOf(await evaluate(found.bytes), limit.measure);
+  const keeps = async (found: Tried): Promise<boolean> => {
+    const drop = dropOf(await evaluate(found), limit.measure);
     least = Math.min(least, drop);
     if (!(drop <= limit.value)) return false;
-    if (!best || found.bytes.length < best.bytes.length) best = found;
+    if (!best || sizeOfFiles(found) < sizeOfFiles(best)) best = found;
     return true;
   };
   const quick = async (budget: number): Promise<boolean> => {

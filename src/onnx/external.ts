@@ -4,7 +4,7 @@ import { sizeOf, bitsOf, dtypeOf } from '../tensor.ts';
 import { withGraph } from './make.ts';
 import type { Graph, Initializer, Model, Node } from './model.ts';
 import { withNode } from './origin.ts';
-import { rawBytes } from './tensor.ts';
+import { type External, rawBytes } from './tensor.ts';
 import { MAX_BYTES, writeModel } from './write.ts';
 
 /** Smaller tensors stay in the model file. */
@@ -53,6 +53,28 @@ export function writeModelFiles(model: Model, location?: string, limit = MAX_BYT
       },
     },
   };
+}
+
+/** Bytes of the tensors that are kept outside the model's file. */
+export function externalBytes(model: Model): number {
+  return model.graph.initializers.reduce((n, t) => n + (t.external === undefined ? 0 : bytesOf(t)), 0);
+}
+
+/** Bytes of the files together. */
+export function sizeOfFiles({ bytes, data }: ModelFiles): number {
+  return bytes.length + (data?.length ?? 0);
+}
+
+/** Gives the data beside a model's file as `readModel` asks for it. */
+export function dataOf({ data }: ModelFiles): External | undefined {
+  if (!data) return undefined;
+  const all = new Uint8Array(data.length);
+  let at = 0;
+  for (const piece of data.pieces()) {
+    all.set(piece, at);
+    at += piece.length;
+  }
+  return (_location, offset, length) => all.subarray(offset, offset + length);
 }
 
 /** The model with all tensors in it. External ones are read when they are written, one after the other. */

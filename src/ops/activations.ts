@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { binary } from './arithmetic.ts';
+import { binary, toBig } from './arithmetic.ts';
 import { choice, float, since } from './attributes.ts';
 import { plainBinary } from './broadcast.ts';
 import { erf } from './erf.ts';
@@ -71,7 +71,7 @@ export const Shrink: Op = elementwise(9, (node) => {
   const lambd = float(node, 'lambd', 0.5);
   const bias = float(node, 'bias', 0);
   const real = (v: number) => (v < -lambd ? v + bias : v > lambd ? v - bias : 0);
-  const big = (v: bigint) => BigInt(Math.trunc(real(Number(v))));
+  const big = (v: bigint) => toBig(real(Number(v)));
   return { real, int: (v) => Math.trunc(real(v)), big };
 });
 

@@ -197,7 +197,7 @@ function powerOf(a: Tensor, e: Tensor, rt: Runtime): Tensor {
 }
 
 /** A real number truncated to 64 bits, 0 where it is none. */
-function toBig(v: number): bigint {
+export function toBig(v: number): bigint {
   return Number.isFinite(v) ? BigInt(Math.trunc(v)) : 0n;
 }
 

@@ -4,7 +4,7 @@ import { withHalf } from './half.ts';
 import { likeInput, numbersOf, storing } from './numbers.ts';
 import type { Op } from './op.ts';
 import { cubic } from './resize-axis.ts';
-import { elements, integers, need, product, stridesOf } from './shape.ts';
+import { elements, integers, isFloating, need, product, stridesOf } from './shape.ts';
 import { roundEven } from './unary.ts';
 
 /** Sampling an image at positions that a tensor holds, and making such positions. */
@@ -201,6 +201,7 @@ export const AffineGrid: Op = withHalf(
     const align = flag(node, 'align_corners');
     return (inputs, rt) => {
       const theta = need(inputs, 0, 'theta');
+      if (!isFloating(theta.dtype)) throw new ModelError(`theta: expected a floating type, found ${theta.dtype}`);
       const size = integers(need(inputs, 1, 'size'), 'size');
       const spatial = size.slice(2);
       const rank = spatial.length;

@@ -5,7 +5,7 @@ import { type Coded, decode, encode, gramError, type GridSpec } from '../grid/in
 import { weightOfRows, weightRows } from '../grid/weight.ts';
 import { withGraph, withIrVersion, writeModel } from '../onnx/index.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
-import type { Tensor } from '../tensor.ts';
+import { arrayOf, bitsOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Builder, type Part } from './builder.ts';
 import { type StoredBytes, totalBytes, type WeightFormat } from './format.ts';
@@ -23,6 +23,8 @@ export interface QuantizerOptions {
   /** Further formats and roundings by name. */
   readonly formats?: Readonly<Record<string, WeightFormat>>;
   readonly roundings?: Readonly<Record<string, Rounding>>;
+  /** Whether results keep the decoded weights (default true): as much memory as the original's. */
+  readonly keepValues?: boolean;
   /** Called before each layer. What it throws ends the work. */
   readonly onLayer?: (done: number, total: number, name: string) => void;
 }
@@ -54,7 +56,7 @@ export interface QuantizedLayer {
   readonly relativeError: number;
   /** dw H dw' summed over rows, where a Gram matrix was given. */
   readonly gramError: number | undefined;
-  /** The weight as the written model decodes it. */
+  /** The weight as the written model decodes it; empty where values are not kept. */
   readonly values: Tensor;
 }
 
@@ -77,7 +79,7 @@ interface Job {
   readonly specOf: (bits: number) => GridSpec;
   readonly gram: LayerGram | undefined;
   /** Codes chosen elsewhere. */
-  readonly coded: Coded | undefined;
+  readonly coded: () => Coded | undefined;
 }
 
 /** Applies a plan to a model: the weights it names are replaced by codes, scales and the nodes that decode them. */
@@ -103,14 +105,15 @@ export class PrecisionAwareQuantizer {
    * name as the value they make, decoded once however many nodes read it. A layer at 32 bits stays as it is. Where the format
    * needs a later opset, the model is raised to it if all its operators mean the same there.
    * @param grams E[x x'] by weight name
-   * @param coded codes by weight name that are to be written as they are: their widths must be the plan's
+   * @param coded codes by weight name that are to be written as they are: their widths must be the plan's; asked for one layer at a
+   *   time
    * @throws UsageError for a plan that does not fit the model, UnsupportedError for a model the format cannot be written in, ModelError for damaged weights
    */
   quantizeModel(
     model: Model,
     plan: Plan,
     grams: ReadonlyMap<string, LayerGram> = new Map(),
-    coded: ReadonlyMap<string, Coded> = new Map(),
+    coded: Pick<ReadonlyMap<string, Coded>, 'get'> = new Map(),
   ): QuantizedModel {
     const jobs = this.#jobs(model, plan, grams, coded);
     const active = jobs.filter((job) => job.plan.bits !== 32);
@@ -118,7 +121,7 @@ export class PrecisionAwareQuantizer {
     const builder = new Builder(target);
     const layers = jobs.map((job, i) => {
       this.options.onLayer?.(i, jobs.length, job.plan.name);
-      return job.plan.bits === 32 ? untouched(job) : this.#quantize(job, builder);
+      return job.plan.bits === 32 ? untouched(job, this.options.keepValues !== false) : this.#quantize(job, builder);
     });
     const parts = layers.flatMap((l) => ('part' in l ? [l.part] : []));
     const common = builder.common();
@@ -144,7 +147,12 @@ export class PrecisionAwareQuantizer {
     return writeModel(assembled(target, [builder.common(), ...parts], active)).length;
   }
 
-  #jobs(model: Model, plan: Plan, grams: ReadonlyMap<string, LayerGram>, coded: ReadonlyMap<string, Coded>): Job[] {
+  #jobs(
+    model: Model,
+    plan: Plan,
+    grams: ReadonlyMap<string, LayerGram>,
+    coded: Pick<ReadonlyMap<string, Coded>, 'get'>,
+  ): Job[] {
     const layers = new Map(findLayers(model).layers.map((l) => [l.weight, l]));
     const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
     const seen = new Set<string>();
@@ -155,7 +163,7 @@ export class PrecisionAwareQuantizer {
         throw new UsageError(`plan, layer '${p.name}': the model has no quantizable weight '${p.weight}'`);
       if (seen.has(p.weight)) throw new UsageError(`plan, layer '${p.name}': weight '${p.weight}' is listed twice`);
       seen.add(p.weight);
-      return this.#job(p, layer, initializer, grams.get(p.weight), coded.get(p.weight));
+      return this.#job(p, layer, initializer, grams.get(p.weight), () => coded.get(p.weight));
     });
   }
 
@@ -164,7 +172,7 @@ export class PrecisionAwareQuantizer {
     layer: Layer,
     initializer: Initializer,
     gram: LayerGram | undefined,
-    coded: Coded | undefined,
+    coded: () => Coded | undefined,
   ): Job {
     const where = `plan, layer '${p.name}'`;
     const format = own(this.#formats, p.format);
@@ -207,7 +215,7 @@ export class PrecisionAwareQuantizer {
     const bad = w.findIndex((v) => !Number.isFinite(v));
     if (bad >= 0)
       throw new ModelError(`weight '${layer.weight}': expected finite numbers, found ${w[bad]}; exclude this layer`);
-    const coded = job.coded ?? encode(wasm, w, rows, cols, plan.rowBits ?? plan.bits, specOf, rounding, gram);
+    const coded = job.coded() ?? encode(wasm, w, rows, cols, plan.rowBits ?? plan.bits, specOf, rounding, gram);
     checkCoded(coded, rows, cols);
     checkWidths(plan, coded);
     const values = decode(wasm, coded);
@@ -222,7 +230,7 @@ export class PrecisionAwareQuantizer {
       fileBytes: encodedBytes(part),
       ...errors(wasm, w, values),
       gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
-      values: weightOfRows(wasm, layer, values),
+      values: this.options.keepValues === false ? dropped(layer) : weightOfRows(wasm, layer, values),
     };
     return { part, result };
   }
@@ -265,19 +273,23 @@ function described(plan: PlanLayer, layer: Layer) {
   return { name: plan.name, weight, opType, params, bits, rowBits, rounding, format };
 }
 
-function untouched({ plan, layer, initializer, gram }: Job): QuantizedLayer {
-  const values = initializer.tensor();
+/** In the place of values that were not kept: no elements. */
+function dropped({ dtype }: Layer): Tensor {
+  return { dtype, dims: [0], data: new (arrayOf(dtype))(0) };
+}
+
+function untouched({ plan, layer, initializer, gram }: Job, keep: boolean): QuantizedLayer {
   return {
     ...described(plan, layer),
     grid: undefined,
-    bytes: values.data.byteLength,
+    bytes: (layer.params * bitsOf(layer.dtype)) / 8,
     stored: undefined,
     fileBytes: encodedBytes({ nodes: [], initializers: [initializer] }),
     maxError: 0,
     mse: 0,
     relativeError: 0,
     gramError: gram && 0,
-    values,
+    values: keep ? initializer.tensor() : dropped(layer),
   };
 }
 

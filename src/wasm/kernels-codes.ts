@@ -96,7 +96,8 @@ export interface CodeKernels {
     levels: Ptr,
   ): void;
   /**
-   * Coordinate descent on the levels (code - zero, floats) of rows under e H e', e = w - level * scale, at most `sweeps` passes a row at a time;
+   * Coordinate descent on the levels (code - zero, floats) of rows under e H e', e = w - level * scale, at most `sweeps` passes a row at a time,
+   * with pairs 1 also over pairs of columns whose levels move by one each;
    * with refit 1 in turn with the scales' least-squares values, rounded to halves with half 1. Overwrites levels, g and scales; never raises a
    * row's error. w, hw = w H (read with refit 1 and perRow 1 only), levels, g = e H: [rows, n]; h: [n, n], symmetric; scales, zeros (as floats):
    * [rows, perRow]; blocks: i32 [n], ascending, the scale of each column; errors: f64 [rows], e H e' at the end. Columns whose H_jj is 0 keep
@@ -116,6 +117,7 @@ export interface CodeKernels {
     blocks: Ptr,
     top: number,
     sweeps: number,
+    pairs: number,
     refit: number,
     half: number,
     errors: Ptr,

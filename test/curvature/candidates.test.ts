@@ -33,13 +33,14 @@ test('values and bytes are those that the quantizer writes, for both formats and
   ] as const)
     for (const granularity of ['channel', 'tensor', 32] as Granularity[])
       for (const clip of granularity === 'channel' ? (['gram', 'mse', 'max'] as const) : (['mse'] as const)) {
-        const settings: RoundingSettings = { granularity, clip, scaleType, asymmetricBits: [2, 3, 4] };
+        const rounding = granularity === 'channel' && clip === 'gram' ? 'gptq+cd' : 'nearest';
+        const settings: RoundingSettings = { granularity, clip, scaleType, asymmetricBits: [2, 3, 4], rounding };
         const made = candidates(format, settings);
         const quantizer = new PrecisionAwareQuantizer(wasm, { clip, scaleType });
         // the small layers: the large one takes seconds at every width
         const some = layers.slice(1);
         for (const bits of widths) {
-          const plan = planFor(mlp, () => ({ bits, format, granularity, symmetric: bits > 4 }));
+          const plan = planFor(mlp, () => ({ bits, format, granularity, symmetric: bits > 4, rounding }));
           const own = { ...plan, layers: plan.layers.slice(1) };
           const written = quantizer.quantizeModel(mlp, own, grams);
           some.forEach((layer, i) => {
@@ -76,8 +77,26 @@ test('row form and back: a Gemm with transB keeps its rows', () => {
 test('without calibration the clip falls back to the weights’ own error', () => {
   const [, layer] = layers as [Layer, Layer];
   const blind = new Candidates(wasm, stored, DEFAULT_ROUNDING, FORMATS.dense!.bytes);
-  const mse = candidates('dense', { clip: 'mse' });
+  const mse = candidates('dense', { clip: 'mse', rounding: 'nearest' });
   assert.equal(blind.values(layer, 3), mse.values(layer, 3));
+});
+
+test('codes of rows of several widths hold every row at its width, and are made once', () => {
+  const layer = layers[1]!;
+  const made = candidates('dense');
+  const widths = Array.from({ length: layer.rows }, (_, r) => [2, 3, 8][r % 3]!);
+  const coded = made.coded(layer, widths);
+  assert.equal(
+    coded.map((s) => [s.grid.bits, s.rows?.length]),
+    [2, 3, 8].map((bits) => [bits, widths.filter((b) => b === bits).length]),
+  );
+  assert.is(made.coded(layer, [...widths]), coded);
+  assert.is(made.coded(layer, 3), made.coded(layer, 3));
+  const error = (width: number | readonly number[]) => {
+    const gram = calibration.layers.get(layer.weight)!.gram!;
+    return gramError(wasm, made.float(layer), made.values(layer, width), layer.rows, layer.cols, gram);
+  };
+  assert.ok(error(8) < error(widths) && error(widths) < error(2));
 });
 
 test('more bits, less error at the layer’s output; the Gram clip is no worse there than the others', () => {

@@ -22,7 +22,13 @@ const wasm = await loadWasm();
 const mlp = demonstration('mnist-mlp');
 
 /** One scale a tensor, max|w| at the end of the range: the document's Q(x) = round(x / s) s, s = max|x| / (2^(b-1) - 1). */
-const DOCUMENT: RoundingSettings = { granularity: 'tensor', clip: 'max', scaleType: 'float', asymmetricBits: [] };
+const DOCUMENT: RoundingSettings = {
+  granularity: 'tensor',
+  clip: 'max',
+  scaleType: 'float',
+  asymmetricBits: [],
+  rounding: 'nearest',
+};
 
 const weightOf = (name: string) => floats(mlp.graph.initializers.find((t) => t.name === name)!.tensor());
 const length = (x: ArrayLike<number>) => Math.sqrt(Array.from(x).reduce((s, v) => s + v * v, 0));

@@ -148,7 +148,9 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const cacheOut: Planned | undefined =
     flags.cache === undefined ? undefined : { flag: '--cache', path: flags.cache, force: true };
   const inputs = [path, flags.calib, flags.eval, flags.plan].filter((p) => p !== undefined);
-  await checkOutputs([output, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : [])], inputs);
+  // Written for a model of more than 2 GiB alone, refused early where it is there.
+  const dataOut: Planned = { flag: '--output', path: `${output.path}.data`, force };
+  await checkOutputs([output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : [])], inputs);
 
   const bytes = await readInput(path, 'model');
   const model = readModel(bytes, path, { external: externalFiles(path) });
@@ -178,6 +180,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const result = await quantize(await context.kernels(), bytes, {
     name: path,
     external: externalFiles(path),
+    dataName: basename(dataOut.path),
     bits: flags.bits,
     budgetBytes: flags.budget?.bytes,
     maxDrop: flags.maxDrop,
@@ -214,6 +217,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   };
   await writeAll([
     { ...output, data: result.bytes },
+    ...(result.data ? [{ ...dataOut, data: result.data.pieces() }] : []),
     ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
     ...(cacheOut && (!cached.table || (result.gains && !cached.gains))
       ? [{ ...cacheOut, data: cacheText(key, result.table, result.gains) }]

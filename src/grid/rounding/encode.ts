@@ -46,10 +46,11 @@ export function encode(
 /** How many of these rows, which ascend, are in each group. */
 function countsOf(some: readonly number[], rows: number, { groups, counts }: LayerGram): number[] {
   const found = new Array<number>(groups).fill(0);
+  const size = (g: number) => counts?.[g] ?? rows / groups;
   let g = 0;
-  let end = counts?.[0] ?? rows / groups;
+  let end = size(0);
   for (const r of some) {
-    while (r >= end) end += counts?.[++g] ?? rows / groups;
+    while (r >= end) end += size(++g);
     found[g]!++;
   }
   return found;
