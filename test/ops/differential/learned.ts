@@ -150,8 +150,8 @@ function attention(d: Draw): Sample {
   if (d.chance(0.3)) attributes.scale = float(d.real(0.2, 1));
   if (d.chance(0.3)) attributes.softcap = float(d.real(0.5, 3));
   const outputs = past ? d.pick([3, 4]) : 1;
-  // A score that a boolean mask hides is -Infinity; onnxruntime 1.30 has the least float there.
-  const stages = mask?.dtype === 'bool' ? [0, 3] : [0, 1, 2, 3];
+  // A score that a mask hides is -Infinity; onnxruntime 1.30 has the least float there.
+  const stages = causal || mask?.dtype === 'bool' ? [0, 3] : [0, 1, 2, 3];
   if (outputs === 4) attributes.qk_matmul_output_mode = int(d.pick(stages));
   return {
     inputs: trimmed([
