@@ -420,7 +420,7 @@ test('hardware widths', async () => {
   for (const averageBits of [4.5, 6, 10, 16]) {
     const plan = a.optimizeBitAllocation(averageBits);
     assert.ok(plan.averageBits <= averageBits && plan.layers.every((l) => [4, 8, 16].includes(l.bits)));
-    assert.ok(plan.layers.every((l) => l.format === 'qdq' && l.symmetric === l.bits > 4));
+    assert.ok(plan.layers.every((l) => l.format === 'qdq' && l.symmetric === l.bits > 8));
   }
   a.dispose();
 });

@@ -103,13 +103,15 @@ class Compiler {
 
   #build(node: Node, visible: (name: string) => boolean, depth: number): Run | undefined {
     const opset = this.source.opsets(node).get(node.domain);
-    if (node.domain === '' && opset !== undefined && (opset < OPSETS.oldest || opset > OPSETS.newest)) {
+    const version = opset === undefined ? undefined : findOperator(node.domain, node.opType, opset);
+    // Before the oldest set some operators mean what they mean in it.
+    const known = opset !== undefined && (opset >= OPSETS.oldest || version !== undefined) && opset <= OPSETS.newest;
+    if (node.domain === '' && opset !== undefined && !known) {
       const reason = `opset ${opset}: expected ${OPSETS.oldest}..${OPSETS.newest}; convert the model to one of these`;
       this.problems.add({ kind: 'version', operator: '', name: '', reason });
       this.#bodies(node, visible, depth);
       return undefined;
     }
-    const version = opset === undefined ? undefined : findOperator(node.domain, node.opType, opset);
     if (version === undefined) this.problems.operator(node, opset);
     const bodies = this.#bodies(node, visible, depth);
     if (version === undefined) return undefined;

@@ -125,7 +125,8 @@ function recurrent(cellOf: (node: NodeSpec) => Cell): Op {
       return [batchFirst ? transpose(y.done(), [2, 0, 1, 3], rt) : y.done(), ...states];
     };
   };
-  return withHalf([{ since: 1, build }]);
+  // Versions 1 and 3 have the attribute output_sequence.
+  return withHalf([{ since: 7, build }]);
 }
 
 function expectShape(t: Tensor, dims: readonly number[], what: string): void {

@@ -27,7 +27,10 @@ registerMetric({
     return { version: 1, metric: 'context alone', unit: 'proxy', samples: 0, layers };
   },
 });
-const analyzer = new CurvatureQuantizationAnalyzer(mlp, wasm, { metric: 'context alone', rounding: { clip: 'mse' } });
+const analyzer = new CurvatureQuantizationAnalyzer(mlp, wasm, {
+  metric: 'context alone',
+  rounding: { clip: 'mse', rounding: 'nearest' },
+});
 await analyzer.calibrate(data);
 await analyzer.costTable();
 
@@ -43,7 +46,7 @@ const widths = (...bits: number[]) => new Map(analyzer.layers.map((l, i) => [l.w
 
 /** The same damage from the file that the quantizer writes, run by itself. */
 function written(bits: readonly number[]): number {
-  const plan = planFor(mlp, (i) => ({ bits: bits[i]!, symmetric: bits[i]! > 4 }));
+  const plan = planFor(mlp, (i) => ({ bits: bits[i]!, symmetric: bits[i]! > 8 }));
   const quantizer = new PrecisionAwareQuantizer(wasm, { clip: 'mse', scaleType: 'float16' });
   const small = new Session(readModel(writeModel(quantizer.quantizeModel(mlp, plan).model)), wasm);
   const images = feeds('mnist-calib', SAMPLES);

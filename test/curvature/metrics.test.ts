@@ -107,7 +107,7 @@ test('tables: bytes as the quantizer writes them, widths ascending, the float la
     assert.is(table.unit, 'kl');
     assert.is(table.samples, SAMPLES);
     for (const bits of [2, 3, 4, 5, 6, 7, 8]) {
-      const plan = planFor(mlp, () => ({ bits, symmetric: bits > 4 }));
+      const plan = planFor(mlp, () => ({ bits, symmetric: bits > 8 }));
       const written = new PrecisionAwareQuantizer(wasm, { clip: 'max', scaleType: 'float16' }).quantizeModel(mlp, plan);
       written.layers.forEach((l, i) => {
         assert.is(choice(table, i, bits).bytes, l.bytes);
