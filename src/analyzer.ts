@@ -29,6 +29,7 @@ import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sequentialPass } from './quantize/sequential.ts';
 import { sizeOf, type Tensor } from './tensor.ts';
+import { checkTunable, tune, type Tuned, type TuneInput } from './tune/index.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
@@ -42,6 +43,9 @@ const TABLE_PREDICTIONS = 8192;
 const TABLE_SAMPLES = 512;
 /** Bytes of activations that one batch with all values kept may take. */
 const TRACE_BYTES = 256 * 2 ** 20;
+/** Share of the samples that judges plans and is not calibrated on, and the fewest samples to be shared so. */
+const HELD_BACK = 0.2;
+const FEWEST_TO_HOLD_BACK = 5;
 const LARGEST_BATCH = 64;
 
 /** What is known of one layer. */
@@ -132,13 +136,19 @@ export class CurvatureQuantizationAnalyzer {
     return this.layers.reduce((n, l) => n + l.params, 0);
   }
 
-  /** Samples of the calibration, and those the cost table is measured on; undefined before `calibrate`. */
-  get calibrated(): { readonly samples: number; readonly measured: number } | undefined {
-    return this.data && { samples: this.data.calibration.samples, measured: this.data.samples };
+  /**
+   * Samples of the calibration, those of them the cost table is measured on, and those that whole plans are judged by: others
+   * where there are some to spare, so that a plan that fits the calibration's samples alone is not chosen. Undefined before
+   * `calibrate`.
+   */
+  get calibrated(): { readonly samples: number; readonly measured: number; readonly judged: number } | undefined {
+    if (!this.data || !this.joint) return undefined;
+    return { samples: this.data.calibration.samples, measured: this.data.samples, judged: this.joint.samples };
   }
 
   /**
    * Runs the model over the data in batches, keeping running statistics of every value and the Gram matrix of every layer's input.
+   * Of five samples or more the last fifth is held back to judge whole plans by.
    * @param batches most batches to run; all of the data where absent
    * @throws DataError where the data does not fit the model, RangeError for a count of batches that is none
    */
@@ -149,7 +159,9 @@ export class CurvatureQuantizationAnalyzer {
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
     const { batch, predictions } = await this.measureOne(dataset, losses[0]!.output);
     const fit = (wanted: number) => batchesFor(dataset, this.session.inputs, batch, wanted).samples;
-    const limit = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
+    const all = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
+    const held = all >= FEWEST_TO_HOLD_BACK ? fit(Math.ceil(all * HELD_BACK)) : 0;
+    const limit = held < all ? all - held : all;
     const calibration = await calibrate(this.wasm, this.session, this.layers, dataset, {
       batch,
       samples: limit,
@@ -160,7 +172,8 @@ export class CurvatureQuantizationAnalyzer {
     this.data = { dataset, calibration, losses, samples, batch };
     this.candidates = this.makeCandidates();
     this.costs = undefined;
-    this.joint = new JointMeasurement(this.context(), this.data, limit);
+    const judged = limit < all ? { start: limit, samples: all - limit } : { start: 0, samples: all };
+    this.joint = new JointMeasurement(this.context(), this.data, judged);
     return calibration;
   }
 
@@ -370,11 +383,37 @@ export class CurvatureQuantizationAnalyzer {
     return coded;
   }
 
-  /** Damage of weights as they were written, measured on the calibration data. @throws RangeError before `calibrate` */
-  async measureWritten(quantized: QuantizedModel): Promise<number> {
+  /**
+   * Damage of weights as they were written, measured on the calibration data.
+   * @param initializers replacements of others, by name
+   * @throws RangeError before `calibrate`
+   */
+  async measureWritten(quantized: QuantizedModel, initializers: Tuned['initializers'] = new Map()): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
     const written = quantized.layers.filter((l) => l.bits !== 32);
-    return this.joint.measure(new Map(written.map((l) => [l.weight, l.values])));
+    return this.joint.measure(new Map([...initializers, ...written.map((l) => [l.weight, l.values] as const)]));
+  }
+
+  /**
+   * Weights in codes, biases and norms trained towards the model's own outputs on the calibration data (`tune`).
+   * @throws UnsupportedError naming what gradients cannot pass, DataError for too few samples, RangeError before `calibrate`
+   */
+  async tune(coded: TuneInput['coded'], steps: number): Promise<Tuned> {
+    const float = (layer: Layer) => this.candidates.float(layer);
+    return tune(this.wasm, { ...this.tunable(), coded, steps, float, seed: this.options.seed ?? 0 });
+  }
+
+  /** Whether `tune` can run, before what it starts from is there. @throws as it does */
+  async checkTunable(): Promise<void> {
+    return checkTunable(this.wasm, this.tunable());
+  }
+
+  private tunable() {
+    if (!this.data) throw new RangeError('call calibrate() before weights are tuned');
+    const { dataset, batch, losses } = this.data;
+    const { session, model, layers } = this;
+    const progress: Progress = (...p) => this.progress(...p);
+    return { session, model, layers, dataset, batch, losses, samples: this.joint!.end, progress };
   }
 
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */

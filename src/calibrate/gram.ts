@@ -36,18 +36,23 @@ export class GramAccumulator {
     this.count += rows;
   }
 
-  /** Adds every window over images x [images, groups * c, h, w], c * kh * kw = cols, times that over y. */
+  /**
+   * Adds the windows over images x [images, groups * c, h, w], c * kh * kw = cols, times those over y: every one, or every second, third...
+   * along both axes where an image has many times as many as there are columns.
+   */
   addWindows(x: number, images: number, c: number, window: Window, y = x): void {
     const { arena, k } = this.wasm;
     const { groups, cols } = this;
     const [h, w] = window.input;
     const [kh, kw] = window.kernel;
-    const [sh, sw] = window.strides;
     const [dh, dw] = window.dilations;
     const [pt, pl] = window.pads;
-    const [oh, ow] = window.output;
-    const places = sizeOf(window.output);
-    if (images === 0 || places === 0) return;
+    if (images === 0 || sizeOf(window.output) === 0) return;
+    // Neighbouring windows of one image are much alike: as many as there are columns tell as much as all.
+    const step = Math.max(1, Math.floor(Math.sqrt(sizeOf(window.output) / cols)));
+    const [oh, ow] = window.output.map((o) => Math.ceil(o / step)) as [number, number];
+    const [sh, sw] = window.strides.map((s) => s * step) as [number, number];
+    const places = oh * ow;
     const chunk = Math.max(1, Math.min(images, Math.floor(CHUNK / (cols * places))));
     arena.scope((alloc) => {
       const left = alloc(4 * cols * chunk * places);

@@ -18,8 +18,17 @@ export class JointMeasurement {
   constructor(
     private readonly context: MetricContext,
     private readonly data: MetricData,
-    private readonly samples: number,
+    private readonly range: { readonly start: number; readonly samples: number },
   ) {}
+
+  /** How many samples a plan is measured on, and the one after the last of them. */
+  get samples(): number {
+    return this.range.samples;
+  }
+
+  get end(): number {
+    return this.range.start + this.range.samples;
+  }
 
   /** Damage in the unit of the losses. Measured once for every different allocation. */
   async damage(widths: Widths): Promise<number> {
@@ -37,7 +46,10 @@ export class JointMeasurement {
     const meter = new DamageMeter(wasm, this.data.losses);
     const references = this.references ?? [];
     let i = 0;
-    for await (const batch of this.data.dataset.batches(this.data.batch, { limit: this.samples })) {
+    for await (const batch of this.data.dataset.batches(this.data.batch, {
+      start: this.range.start,
+      limit: this.samples,
+    })) {
       references[i] ??= session.run(batch.feeds);
       meter.add(references[i]!, session.run(batch.feeds, { weights }));
       i++;

@@ -6,8 +6,8 @@ import { DAMAGE_CAP, DamageMeter } from './damage.ts';
 import { dataFor, type MetricContext, type MetricData, registerMetric } from './metric.ts';
 import { gaussianNoise } from './noise.ts';
 
-/** Widths up to this one are measured by forward passes; wider ones follow the layer's Gram error from there. */
-export const MEASURED_UP_TO = 4;
+/** The narrowest width and the widest up to this one are measured by forward passes; all others follow the layer's Gram error. */
+const MEASURED_UP_TO = 4;
 
 /** Noisy weights a layer's gain is averaged over. */
 const NOISE_DRAWS = 4;
@@ -55,9 +55,10 @@ registerMetric({
 
 /**
  * `kl`: the loss curvature itself, evaluated: each layer alone is quantized and the damage at the network's output measured by
- * running the calibration data, re-run from that layer on. Measured at every width up to 4 bits (and at the narrowest in any
- * case); above, where the damage is within rounding of quadratic in the weight error, it follows the layer's own Gram error
- * from the widest measured width.
+ * running the calibration data, re-run from that layer on. Measured at the narrowest width and the widest up to 4 bits; at others
+ * it is the layer's own Gram error times its gain, damage / error: of the widest measured width for wider ones, where damage is
+ * within rounding of quadratic in the error, and in between the geometric mean of both, which is as near to what would be
+ * measured as two measurements are to each other.
  */
 registerMetric({
   name: 'kl',
@@ -65,19 +66,24 @@ registerMetric({
   async measure(context) {
     const data = dataFor('kl', context);
     const widths = [...context.widths].sort((a, b) => a - b);
-    const measured = widths.filter((b, i) => i === 0 || b <= MEASURED_UP_TO);
+    const narrowest = widths[0]!;
+    const measured = [...new Set([narrowest, widths.filter((b) => b <= MEASURED_UP_TO).at(-1) ?? narrowest])];
     const weights = context.layers.map((layer) =>
       measured.map((bits) => ({ make: () => context.candidates.tensor(layer, bits) })),
     );
     const damages = await measureAlone(context, data, weights);
     return table(context, 'kl', unitOf(data), (layer, i) => {
-      const anchor = measured.at(-1)!;
-      const base = localError(context, data, layer, context.candidates.values(layer, anchor));
+      const errorAt = (bits: number) => localError(context, data, layer, context.candidates.values(layer, bits));
+      const gains = measured.map((bits, j) => {
+        const error = errorAt(bits);
+        return error > 0 ? damages[i]![j]! / error : 0;
+      });
+      const wide = gains.at(-1)!;
+      const between = gains.every((g) => g > 0) ? Math.sqrt(gains[0]! * wide) : Math.max(...gains);
       return (bits) => {
         const at = measured.indexOf(bits);
         if (at >= 0) return { damage: damages[i]![at]!, measured: true };
-        const error = localError(context, data, layer, context.candidates.values(layer, bits));
-        return { damage: base > 0 ? (damages[i]!.at(-1)! * error) / base : 0, measured: false };
+        return { damage: (bits > measured.at(-1)! ? wide : between) * errorAt(bits), measured: false };
       };
     });
   },

@@ -4,9 +4,12 @@ import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
-import { type ModelFiles, writeModelFiles } from '../onnx/index.ts';
+import { makeInitializer, type ModelFiles, withGraph, writeModelFiles } from '../onnx/index.ts';
+import type { Model } from '../onnx/model.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
+import type { Tensor } from '../tensor.ts';
+import type { TuneReport } from '../tune/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
 import { planRanks } from './plan-ranks.ts';
@@ -28,6 +31,8 @@ export interface Allocation extends ModelFiles {
   readonly rowsNote: string | null;
   /** Predicted damage of each layer by weight name, of a plan of rows. */
   readonly layerDamages?: ReadonlyMap<string, number> | undefined;
+  /** What tuning did; absent where it was not asked for. */
+  readonly tuning?: TuneReport | undefined;
   /** How well metrics rank the plans that were measured together. */
   readonly ranks: QuantizeReport['ranks'];
 }
@@ -168,6 +173,23 @@ export class Search {
 
   fileBytes(plan: Plan): number {
     return this.quantizer.fileBytes(this.analyzer.model, plan);
+  }
+
+  /**
+   * What was found, trained towards the original's outputs for that many steps; as it was where that did no less damage on the
+   * samples held out, or `keeps` refuses the result.
+   */
+  async tuned(found: Allocation, steps: number, keeps: (tuned: Allocation) => Promise<boolean>): Promise<Allocation> {
+    const { plan, quantized, allocations } = found;
+    const start = new Map(quantized.layers.flatMap((l) => (l.coded ? [[l.weight, l.coded] as const] : [])));
+    const { coded, initializers, report } = await this.analyzer.tune(start, steps);
+    if (report.kept === 0) return { ...found, tuning: report };
+    const written = this.write(plan, coded, initializers);
+    const damage = await this.analyzer.measureWritten(written.quantized, initializers);
+    const own = result(`${allocations[0]!.name}, tuned`, plan, damage);
+    const tuned = { ...found, ...written, allocations: [own, ...allocations], tuning: report };
+    const better = damage < allocations[0]!.damage!;
+    return better && (await keeps(tuned)) ? tuned : { ...found, tuning: untuned(report) };
   }
 
   private get strategy(): StrategyName {
@@ -347,9 +369,15 @@ export class Search {
   /**
    * The file of a plan. Layers made with this analyzer's own grids and rounding have the codes that were measured.
    * @param given codes to write instead
+   * @param initializers replacements of initializers that stay in float
    */
-  private write(plan: Plan, given: ReadonlyMap<string, Coded> = new Map()): Written {
+  private write(
+    plan: Plan,
+    given: ReadonlyMap<string, Coded> = new Map(),
+    initializers: ReadonlyMap<string, Tensor> = new Map(),
+  ): Written {
     const { analyzer } = this;
+    const model = withInitializers(analyzer.model, initializers);
     const planned = new Map(plan.layers.map((p) => [p.weight, p]));
     const layers = new Map(analyzer.layers.map((l) => [l.weight, l]));
     // Asked for one by one: the codes of all layers together may be more than memory should hold.
@@ -358,7 +386,7 @@ export class Search {
       const own = p && layer && p.bits !== 32 && this.isOwn(p);
       return given.get(weight) ?? (own ? analyzer.candidates.coded(layer, p.rowBits ?? p.bits) : undefined);
     };
-    const quantized = this.quantizer.quantizeModel(analyzer.model, plan, analyzer.grams, { get });
+    const quantized = this.quantizer.quantizeModel(model, plan, analyzer.grams, { get });
     return { quantized, ...writeModelFiles(quantized.model, this.options.dataName) };
   }
 
@@ -382,6 +410,27 @@ export class Search {
       (rowBits ?? [bits]).every((b) => asymmetric(b) === own.asymmetricBits.includes(b))
     );
   }
+}
+
+/** The report of what was not kept. */
+function untuned(report: TuneReport): TuneReport {
+  const { tuning, heldOut } = report;
+  return {
+    ...report,
+    kept: 0,
+    tuning: { ...tuning, after: tuning.before },
+    heldOut: { ...heldOut, after: heldOut.before },
+  };
+}
+
+/** The model with these initializers in the place of those of their names. */
+function withInitializers(model: Model, replaced: ReadonlyMap<string, Tensor>): Model {
+  if (replaced.size === 0) return model;
+  const initializers = model.graph.initializers.map((t) => {
+    const own = replaced.get(t.name);
+    return own ? makeInitializer(t.name, own) : t;
+  });
+  return withGraph(model, { initializers });
 }
 
 function result(name: string, plan: Plan, damage: number | null): AllocationResult {

@@ -55,6 +55,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     allocations,
     chosen: allocations[0]!.name,
     rowsNote: input.rowsNote,
+    tuning: input.tuning ?? null,
     damage: {
       predicted: allocations[0]!.predicted,
       together: allocations[0]!.damage,
@@ -141,6 +142,11 @@ function signed(value: number): string {
   return `${value < 0 ? '-' : '+'}${formatScientific(Math.abs(value))}`;
 }
 
+/** Whether plans were judged by samples that nothing was calibrated on. */
+function judgedOn({ calibrated }: CurvatureQuantizationAnalyzer): string {
+  return calibrated && calibrated.judged < calibrated.samples ? 'the held-back fifth of the ' : 'the ';
+}
+
 async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
   const { plan, allocations, analyzer, evaluation, budget, dataFree, decidedBy } = input;
   const list: Guarantee[] = [];
@@ -153,13 +159,13 @@ async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
       value: plan.gap,
       samples: null,
     });
-  const samples = analyzer.calibrated?.samples ?? null;
+  const samples = analyzer.calibrated?.judged ?? null;
   const [chosen] = allocations;
   const uniform = allocations.find((a) => a.name === 'uniform');
   if (chosen?.damage !== null && chosen?.damage !== undefined) {
     list.push({
       label: dataFree === null ? 'measured' : 'proxy',
-      statement: `damage on the ${dataFree === null ? 'calibration data' : 'inputs drawn in its place'}, all layers quantized`,
+      statement: `damage on ${judgedOn(analyzer)}${dataFree === null ? 'calibration data' : 'inputs drawn in its place'}, all layers quantized`,
       value: chosen.damage,
       samples,
     });

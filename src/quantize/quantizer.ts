@@ -58,6 +58,8 @@ export interface QuantizedLayer {
   readonly gramError: number | undefined;
   /** The weight as the written model decodes it; empty where values are not kept. */
   readonly values: Tensor;
+  /** The same in codes; undefined for a layer left in float, and where values are not kept. */
+  readonly coded: Coded | undefined;
 }
 
 export interface QuantizedModel {
@@ -231,6 +233,7 @@ export class PrecisionAwareQuantizer {
       ...errors(wasm, w, values),
       gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
       values: this.options.keepValues === false ? dropped(layer) : weightOfRows(wasm, layer, values),
+      coded: this.options.keepValues === false ? undefined : coded,
     };
     return { part, result };
   }
@@ -290,6 +293,7 @@ function untouched({ plan, layer, initializer, gram }: Job, keep: boolean): Quan
     relativeError: 0,
     gramError: gram && 0,
     values: keep ? initializer.tensor() : dropped(layer),
+    coded: undefined,
   };
 }
 

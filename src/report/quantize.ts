@@ -33,6 +33,7 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
     headline(report, style),
     section(style, 'Layers', layers(report, options.all ?? false)),
     section(style, 'Allocations compared', allocations(report)),
+    section(style, 'Tuning', tuning(report)),
     section(style, 'How metrics ranked these allocations', ranks(report)),
     section(style, 'Bytes of the file', parts(report)),
     report.evaluation
@@ -67,7 +68,7 @@ function headline(report: QuantizeReport, style: Style): string {
   const uniform = report.allocations.find((a) => a.name === 'uniform');
   const damage = damageIn(unit);
   if (report.calibration && chosen && chosen.damage !== null) {
-    const own = `damage on ${formatCount(report.calibration.samples)} ${report.dataFree === null ? 'calibration' : 'DRAWN'} samples: ${damage.format(chosen.damage)} (${damage.title})`;
+    const own = `damage on ${formatCount(report.calibration.judged)} ${report.dataFree === null ? 'calibration' : 'DRAWN'} samples: ${damage.format(chosen.damage)} (${damage.title})`;
     lines.push(style.bold(own + against(chosen, uniform, damage.format)));
     const { predicted, heldOut } = report.damage;
     const beside = [
@@ -101,6 +102,27 @@ function parts({ output }: QuantizeReport): string {
     [{ title: 'part', align: 'left' }, 'bytes', 'share'],
     shown.map(([name, bytes]) => [name, formatCount(bytes), formatPercent(bytes / output.bytes)]),
   );
+}
+
+function tuning({ tuning: found, unit }: QuantizeReport): string {
+  if (found === null) return '';
+  const { steps, kept, batch } = found;
+  const damage = damageIn(unit);
+  const said =
+    kept === 0
+      ? `${formatCount(steps)} steps of ${formatCount(batch)} samples: nothing kept, the damage on the held-out part did not fall`
+      : `${formatCount(kept)} of ${formatCount(steps)} steps of ${formatCount(batch)} samples kept: those with the least damage on the held-out part`;
+  const row = (name: string, { samples, before, after }: typeof found.tuning) => [
+    name,
+    formatCount(samples),
+    damage.format(before),
+    damage.format(after),
+  ];
+  const table = formatTable(
+    [{ title: 'part of the calibration data', align: 'left' }, 'samples', `before: ${damage.title}`, 'after'],
+    [row('trained on', found.tuning), row('held out, which decides', found.heldOut)],
+  );
+  return `${said}\n${table}`;
 }
 
 function ranks({ ranks: found }: QuantizeReport): string {

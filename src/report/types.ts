@@ -1,4 +1,5 @@
 import type { Granularity } from '../allocate/types.ts';
+import type { TuneReport } from '../tune/index.ts';
 import type { FigureLabel } from '../verify/validator.ts';
 
 /** How a figure is known: a theorem whose hypotheses were checked, a measurement on that many samples, or a heuristic. */
@@ -108,7 +109,8 @@ export interface QuantizeReport {
   readonly strategy: string;
   readonly objective: string;
   readonly optimalityGap: number | null;
-  readonly calibration: { readonly samples: number; readonly measured: number } | null;
+  /** Samples calibrated on, those of them measured for the cost table, and those whole plans were judged by. */
+  readonly calibration: { readonly samples: number; readonly measured: number; readonly judged: number } | null;
   /** What was drawn in the place of calibration data, and what that rests on; null where there was data, or nothing in its place. */
   readonly dataFree: string | null;
   readonly layers: readonly LayerReport[];
@@ -120,6 +122,8 @@ export interface QuantizeReport {
   readonly chosen: string;
   /** Why no plan had a width for every row, or what its rows were not told apart by; null where there is nothing to say. */
   readonly rowsNote: string | null;
+  /** What training towards the original's outputs did; null where it was not asked for. */
+  readonly tuning: TuneReport | null;
   /** The chosen plan's damage: the sum on the table, with all layers quantized on the calibration data, and of the file on held-out data. */
   readonly damage: {
     readonly predicted: number | null;

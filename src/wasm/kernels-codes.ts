@@ -147,27 +147,9 @@ export interface CodeKernels {
   /** y = (code - zero) * scale. */
   codes_to_f32(codes: Ptr, n: number, type: number, zero: number, scale: number, y: Ptr): void;
   /** code = clamp(roundeven(x / scale) + zero, lo, hi); the zero point for NaN. */
-  f32_to_codes(
-    x: Ptr,
-    n: number,
-    type: number,
-    zero: number,
-    scale: number,
-    lo: number,
-    hi: number,
-    codes: Ptr,
-  ): void;
+  f32_to_codes(x: Ptr, n: number, type: number, zero: number, scale: number, lo: number, hi: number, codes: Ptr): void;
   /** code = clamp(roundeven(x * factor) + zero, lo, hi): x is i32, the product in float. */
-  i32_to_codes(
-    x: Ptr,
-    n: number,
-    type: number,
-    zero: number,
-    factor: number,
-    lo: number,
-    hi: number,
-    codes: Ptr,
-  ): void;
+  i32_to_codes(x: Ptr, n: number, type: number, zero: number, factor: number, lo: number, hi: number, codes: Ptr): void;
 
   // Half precision (IEEE 754 binary16, as u16)
 

@@ -41,7 +41,7 @@ const counting: MetricContext = {
     runs++;
   },
 };
-const joint = new JointMeasurement(counting, { ...context!.data!, batch: 16 }, SAMPLES);
+const joint = new JointMeasurement(counting, { ...context!.data!, batch: 16 }, { start: 0, samples: SAMPLES });
 const widths = (...bits: number[]) => new Map(analyzer.layers.map((l, i) => [l.weight, bits[i]!]));
 
 /** The same damage from the file that the quantizer writes, run by itself. */

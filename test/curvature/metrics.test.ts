@@ -4,7 +4,7 @@ import { type CostTable, registerMetric, registerObjective, UsageError } from '.
 import { CurvatureQuantizationAnalyzer } from '../../src/analyzer.ts';
 import { Candidates } from '../../src/curvature/candidates.ts';
 import { type Metric, type MetricContext, metricNamed, metricNames } from '../../src/curvature/metric.ts';
-import { localError, MEASURED_UP_TO } from '../../src/curvature/metrics.ts';
+import { localError } from '../../src/curvature/metrics.ts';
 import { PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
 import { svd } from '../../src/wasm/svd.ts';
 import { tensor } from '../../src/tensor.ts';
@@ -71,7 +71,7 @@ test('kl: measured entries are a full run with that layer alone replaced, all ot
   const images = feeds('mnist-calib', SAMPLES);
   const reference = floats(session.run(images).logits);
   for (const [i, layer] of layers.entries())
-    for (const bits of [2, 3, 4]) {
+    for (const bits of [2, 4]) {
       const { damage, measured } = choice(kl.table, i, bits);
       assert.is(measured, true);
       const weights = new Map([[layer.weight, candidates.tensor(layer, bits)]]);
@@ -81,19 +81,19 @@ test('kl: measured entries are a full run with that layer alone replaced, all ot
 });
 
 /**
- * One measured width stands for all that are wider: what its error does to the output depends on its direction, so that the
- * figures for 5 to 8 bits are right to a factor, not to digits.
+ * Measured widths stand for the others: what an error does to the output depends on its direction, so that the figures for these
+ * are right to a factor, not to digits.
  */
 const FACTOR = 3;
 
-test(`kl: wider entries follow the Gram error, within a factor of ${FACTOR} of what is measured`, () => {
+test(`kl: other entries follow the Gram error, within a factor of ${FACTOR} of what is measured`, () => {
   const { session, layers, candidates } = contexts.get('kl')!;
   const images = feeds('mnist-calib', SAMPLES);
   const reference = floats(session.run(images).logits);
   for (const [i, layer] of layers.entries())
-    for (const bits of [5, 6, 7, 8]) {
+    for (const bits of [3, 5, 6, 7, 8]) {
       const { damage, measured } = choice(kl.table, i, bits);
-      assert.is(measured, bits <= MEASURED_UP_TO);
+      assert.is(measured, false);
       const weights = new Map([[layer.weight, candidates.tensor(layer, bits)]]);
       const expected = divergence(reference, floats(session.run(images, { weights }).logits), 10);
       const factor = Math.max(damage / expected, expected / damage);

@@ -44,7 +44,7 @@ const REPORT: QuantizeReport = {
   strategy: 'exact',
   objective: 'sum',
   optimalityGap: 0,
-  calibration: { samples: 1024, measured: 512 },
+  calibration: { samples: 1024, measured: 512, judged: 1024 },
   dataFree: null,
   layers: [layer(0), layer(1, { damageMeasured: false }), layer(2, { bits: 32, damage: null, lossCurvature: null })],
   left: [
@@ -73,6 +73,7 @@ const REPORT: QuantizeReport = {
   ],
   chosen: 'best',
   rowsNote: null,
+  tuning: null,
   damage: { predicted: 0.0021, together: 0.0019, heldOut: 0.00234 },
   ranks: [{ metric: 'kl', plans: 6, correlation: 0.943 }],
   evaluation: {
@@ -229,6 +230,22 @@ test('emphasis goes through the style that is given', () => {
   assert.match(text, /^<b>net\.onnx: /);
   assert.match(text, /<g>\[proved\]<\/g> {3}no plan/);
   assert.match(text, /<d>\[proxy\]<\/d> {4}an order/);
+});
+
+test('tuning: what it did on both parts, and that nothing was kept where nothing was', () => {
+  assert.not.match(quantizeText(REPORT), /Tuning/);
+  const found = {
+    steps: 300,
+    kept: 275,
+    batch: 8,
+    tuning: { samples: 200, before: 0.0051, after: 0.0032 },
+    heldOut: { samples: 56, before: 0.0053, after: 0.0042 },
+  };
+  const text = quantizeText({ ...REPORT, tuning: found });
+  assert.match(text, /275 of 300 steps of 8 samples kept/);
+  assert.match(lineWith(text, 'trained on')!, /200 +5\.1\d* +3\.2/);
+  assert.match(lineWith(text, 'held out, which decides')!, /56 +5\.3\d* +4\.2/);
+  assert.match(quantizeText({ ...REPORT, tuning: { ...found, kept: 0 } }), /nothing kept/);
 });
 
 test.run();

@@ -127,7 +127,7 @@ const ANALYSIS: AnalyzeReport = {
   targetAccuracy: 0.01,
   metric: 'kl',
   unit: 'kl',
-  calibration: { samples: 64, measured: 64 },
+  calibration: { samples: 64, measured: 64, judged: 64 },
   layers: [
     {
       name: 'fc',

@@ -28,7 +28,16 @@ import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
 import { type Cached, cacheKey, cacheText, readCache, unfinishedText } from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
-import { common, each, type MeasuringFlags, measuringFlags, oneOf, parseDrop, parseGranularity } from '../flags.ts';
+import {
+  common,
+  each,
+  type MeasuringFlags,
+  measuringFlags,
+  oneOf,
+  parseDrop,
+  parseGranularity,
+  whole,
+} from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
 
@@ -39,6 +48,7 @@ interface Flags extends CommonFlags, MeasuringFlags {
   readonly maxError?: number;
   readonly unit?: Unit;
   readonly calib?: string;
+  readonly tune?: number;
   readonly dataFree?: boolean;
   readonly equalize?: boolean;
   readonly eval?: string;
@@ -89,6 +99,11 @@ export function addQuantize(program: Command): void {
     )
     .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
     .option('--data-free', 'without data: calibrate on inputs drawn by seed; every damage is a proxy then')
+    .option(
+      '--tune <steps>',
+      "then train weights, scales and biases towards the original's own outputs, that many steps: no labels needed (default: 0)",
+      whole('--tune', 0, 1_000_000),
+    )
     .option('--eval <data>', 'held-out data: the written file is run on it beside the original')
     .option('-o, --output <file>', 'file to write (default: beside the model, MODEL-4.1b.onnx for --bits 4.1)')
     .option('--force', 'replace files that exist')
@@ -191,6 +206,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     gains: cached.gains,
     checkpoint: cacheOut && !cached.table ? checkpointIn(cacheOut.path, key, cached.unfinished) : undefined,
     calibration,
+    tune: flags.tune,
     dataFree: flags.dataFree,
     equalize: flags.equalize,
     evaluation,

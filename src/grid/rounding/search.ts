@@ -14,8 +14,9 @@ const SHARES: Readonly<Record<number, readonly number[]>> = {
   4: [1, 0.93, 0.86],
 };
 const WIDE_SHARES: readonly number[] = [1, 0.96];
-/** What the best scales of a row are multiplied with in turn. */
+/** What the best scales of a row are multiplied with in turn, at widths in the table above and at wider ones. */
 const REFINEMENTS: readonly number[] = [1.05, 0.95, 1.025, 0.975];
+const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
 
 /**
  * Grid and codes of least dw H dw' for each row by itself: grids that cover the row's range or part of it, and the one of least squares,
@@ -41,8 +42,9 @@ export function searchGrids(
       if (!work) continue;
       const best = new Best(wasm, work, method, affineOf(squares, first, count));
       const covering = affineOf(range, first, count);
-      for (const share of SHARES[bits] ?? WIDE_SHARES) best.offer(covering, share);
-      for (const factor of REFINEMENTS) best.offer(best.grid, factor);
+      const shares = SHARES[bits];
+      for (const share of shares ?? WIDE_SHARES) best.offer(covering, share);
+      for (const factor of shares ? REFINEMENTS : WIDE_REFINEMENTS) best.offer(best.grid, factor);
       if (method.pairs) best.polish();
       const { grid } = best;
       putCodes(codes, first, cols, grid, best.levels);
