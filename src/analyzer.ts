@@ -399,8 +399,7 @@ export class CurvatureQuantizationAnalyzer {
    * @throws UnsupportedError naming what gradients cannot pass, DataError for too few samples, RangeError before `calibrate`
    */
   async tune(coded: TuneInput['coded'], steps: number): Promise<Tuned> {
-    const float = (layer: Layer) => this.candidates.float(layer);
-    return tune(this.wasm, { ...this.tunable(), coded, steps, float, seed: this.options.seed ?? 0 });
+    return tune(this.wasm, { ...this.tunable(), coded, steps, seed: this.options.seed ?? 0 });
   }
 
   /** Whether `tune` can run, before what it starts from is there. @throws as it does */
@@ -413,7 +412,9 @@ export class CurvatureQuantizationAnalyzer {
     const { dataset, batch, losses } = this.data;
     const { session, model, layers } = this;
     const progress: Progress = (...p) => this.progress(...p);
-    return { session, model, layers, dataset, batch, losses, samples: this.joint!.end, progress };
+    const { end, samples } = this.joint!;
+    const heldOut = samples < end ? samples : undefined;
+    return { session, model, layers, dataset, batch, losses, samples: end, heldOut, progress };
   }
 
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */

@@ -123,6 +123,7 @@ export type { Progress } from './progress.ts';
 // Reports, errors, tensors, kernels.
 export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';
 export type * from './report/types.ts';
+export type { TuneReport } from './tune/index.ts';
 export * from './errors.ts';
 export * from './tensor.ts';
 export { VERSION } from './version.ts';

@@ -26,12 +26,17 @@ export interface SampleSource {
   readonly batch: number;
   /** Samples of the data that may be used. */
   readonly samples: number;
+  /** How many of these, the last ones, decide and are not tuned on; a fifth unless told. */
+  readonly heldOut?: number | undefined;
 }
 
-/** The samples in batches, with what the original says of each: the first ones to tune on, the last fifth to decide by. */
+/** The samples in batches, with what the original says of each: the first ones to tune on, the last ones to decide by. */
 export class Samples {
   private readonly kept = new Map<number, Values>();
   private bytes = 0;
+  /** Batches in all, and those to tune on, which come first. */
+  readonly batches: number;
+  readonly tuning: number;
   /** Batches whose energy was counted: 0..seen-1. */
   private seen = 0;
   private readonly energies = new Map<string, { sum: number; count: number }>();
@@ -40,13 +45,15 @@ export class Samples {
     private readonly source: SampleSource,
     /** Samples of a batch. */
     readonly size: number,
-    /** Batches in all, and those to tune on. */
-    readonly batches: number,
-    readonly tuning: number,
-    private readonly count: number,
-  ) {}
+    /** Samples to tune on, and those to decide by. */
+    readonly tuned: number,
+    readonly heldOut: number,
+  ) {
+    this.tuning = Math.ceil(tuned / size);
+    this.batches = this.tuning + Math.ceil(heldOut / size);
+  }
 
-  /** @throws DataError for fewer than two batches */
+  /** @throws DataError where there are not samples for both parts */
   static async of(source: SampleSource): Promise<Samples> {
     const { session, losses, dataset } = source;
     const { batch: least } = batchesFor(dataset, session.inputs, 1);
@@ -57,33 +64,23 @@ export class Samples {
     }
     const wanted = Math.max(FEWEST, Math.min(MOST, Math.ceil(PREDICTIONS / each)));
     const share = Math.max(1, Math.floor(Math.min(dataset.count, source.samples) / LEAST_BATCHES));
-    const { batch, samples } = batchesFor(
-      dataset,
-      session.inputs,
-      dataset.single ? 1 : Math.min(wanted, source.batch, share),
-      source.samples,
-    );
-    const batches = Math.ceil(samples / batch);
-    if (batches < 2)
+    const most = dataset.single ? 1 : Math.min(wanted, source.batch, share);
+    const { batch, samples } = batchesFor(dataset, session.inputs, most, source.samples);
+    // Whole batches, for models that take no others.
+    const part = Math.max(1, Math.ceil((source.heldOut ?? samples * HELD_OUT) / least)) * least;
+    if (samples <= part)
       throw new DataError(
-        `tuning: expected ${2 * batch} samples or more, some to tune on and some to decide by, found ${samples}`,
+        `tuning: expected ${part + least} samples or more, some to tune on and ${part} to decide by, found ${samples}`,
       );
-    const tuning = Math.max(1, Math.min(batches - 1, Math.floor((samples * (1 - HELD_OUT)) / batch)));
-    return new Samples(source, batch, batches, tuning, samples);
-  }
-
-  get tuningSamples(): number {
-    return this.tuning * this.size;
-  }
-
-  get heldOutSamples(): number {
-    return this.count - this.tuningSamples;
+    return new Samples(source, batch, samples - part, part);
   }
 
   /** Batch i and the original's outputs on it. */
   async at(i: number): Promise<{ feeds: Values; reference: Values }> {
-    const start = i * this.size;
-    const limit = Math.min(this.size, this.count - start);
+    const { size, tuning, tuned, heldOut } = this;
+    const own = i < tuning;
+    const start = own ? i * size : tuned + (i - tuning) * size;
+    const limit = Math.min(size, (own ? tuned : tuned + heldOut) - start);
     for await (const { feeds } of this.source.dataset.batches(limit, { start, limit }))
       return { feeds, reference: this.reference(i, feeds) };
     throw new DataError(`data: expected a sample ${start}, found none`);

@@ -34,16 +34,9 @@ export class TuneState {
   private readonly weights: ReadonlyMap<string, TunedWeight>;
   private readonly vectors: ReadonlyMap<string, Vector>;
 
-  /** @param float a layer's weight in float, row form */
-  constructor(
-    wasm: Wasm,
-    model: Model,
-    layers: readonly Layer[],
-    coded: ReadonlyMap<string, Coded>,
-    float: (layer: Layer) => Float32Array,
-  ) {
+  constructor(wasm: Wasm, model: Model, layers: readonly Layer[], coded: ReadonlyMap<string, Coded>) {
     const own = layers.filter((l) => coded.has(l.weight));
-    this.weights = new Map(own.map((l) => [l.weight, new TunedWeight(wasm, l, coded.get(l.weight)!, float(l))]));
+    this.weights = new Map(own.map((l) => [l.weight, new TunedWeight(wasm, l, coded.get(l.weight)!)]));
     this.vectors = new Map(
       tunableInitializers(model, layers).map((t) => {
         const x = Float32Array.from(t.tensor().data as Float32Array);

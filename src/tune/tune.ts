@@ -20,8 +20,6 @@ export const TUNE_RATES: TuneRates = { positions: 0.02, scales: 1e-3, vectors: 1
 export interface TuneInput extends SampleSource {
   readonly model: Model;
   readonly layers: readonly Layer[];
-  /** A layer's weight in row form. */
-  readonly float: (layer: Layer) => Float32Array;
   /** The weights in codes that tuning starts from, by name. Layers it does not name stay in float, and as they are. */
   readonly coded: ReadonlyMap<string, Coded>;
   /** >= 1 */
@@ -54,8 +52,8 @@ export interface Tuned {
 /**
  * Distillation of a quantized model towards the original's own outputs, without labels (G. Hinton et al., arXiv 1503.02531): codes by
  * a straight-through estimator, scales, biases and norms by their gradients; Adam on shuffled batches, rates falling to 0.
- * The last fifth of the samples is not tuned on: every so often the damage on it is measured, and what did the least is
- * returned, which is the start itself where nothing did less.
+ * Some samples are not tuned on: every so often the damage on them is measured, and what did the least is returned, which is
+ * the start itself where nothing did less.
  * @throws UnsupportedError naming the node that gradients cannot pass; DataError for fewer than two batches; RangeError for `steps`
  */
 export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
@@ -63,7 +61,7 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
   if (!Number.isSafeInteger(steps) || steps < 1)
     throw new RangeError(`steps: expected a whole number >= 1, got ${steps}`);
   const rates = { ...TUNE_RATES, ...input.rates };
-  const state = new TuneState(wasm, input.model, input.layers, input.coded, input.float);
+  const state = new TuneState(wasm, input.model, input.layers, input.coded);
   const samples = await Samples.of(input);
   let step = 0;
   const report = () => progress?.('tuning', step, steps);
@@ -96,8 +94,8 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
       steps,
       kept: best.kept,
       batch: samples.size,
-      tuning: { samples: samples.tuningSamples, before: before.tuning, after: tuning },
-      heldOut: { samples: samples.heldOutSamples, before: before.heldOut, after: best.heldOut },
+      tuning: { samples: samples.tuned, before: before.tuning, after: tuning },
+      heldOut: { samples: samples.heldOut, before: before.heldOut, after: best.heldOut },
     },
   };
 }

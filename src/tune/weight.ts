@@ -5,7 +5,7 @@ import { type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Adam } from './adam.ts';
 
-/** How far from a code, in codes, a latent position may lie at most when tuning starts, and beyond the first and last code ever. */
+/** How far beyond the first and last code, in codes, a latent position may lie. */
 const CELL = 0.49;
 /** Scales stay within these factors of what they were. */
 const [LEAST, MOST] = [0.5, 2];
@@ -14,20 +14,19 @@ const [LEAST, MOST] = [0.5, 2];
  * A quantized weight in training: value = (code - zero) scale with code = round(u), u a latent position for every weight, the
  * gradient in u that in the value times the scale (the straight-through estimator: Y. Bengio et al., arXiv 1308.3432), and the
  * gradient in a scale the exact one, sum of (code - zero) times that in the value (S. K. Esser et al., "Learned Step Size
- * Quantization", 2020, for positions in units of the scale). Zero points stay. Positions are kept within half a code
- * of the codes there are, so that none is out of reach.
+ * Quantization", 2020, for positions in units of the scale). Zero points stay. Positions start at the codes: where between two of them
+ * the float lay says nothing once codes were chosen together. They are kept within half a code of the codes there are, so that
+ * none is out of reach.
  */
 export class TunedWeight {
   private readonly slices: readonly TunedSlice[];
 
-  /** @param float the weight in float, row form: where between two codes it lies is where its position starts */
   constructor(
     private readonly wasm: Wasm,
     readonly layer: Layer,
     coded: Coded,
-    float: Float32Array,
   ) {
-    this.slices = coded.map((slice) => new TunedSlice(wasm, slice, picked(float, slice)));
+    this.slices = coded.map((slice) => new TunedSlice(wasm, slice));
   }
 
   /** In codes, as they stand: a copy. */
@@ -74,22 +73,13 @@ class TunedSlice {
   constructor(
     private readonly wasm: Wasm,
     readonly start: Slice,
-    float: Float32Array,
   ) {
     const { grid, codes } = start;
     this.codes = codes.slice();
     this.scales = grid.scales.slice();
     this.zeros = grid.zeros ?? new Float32Array(grid.scales.length).fill(2 ** (grid.bits - 1));
     this.top = 2 ** grid.bits - 1;
-    const u = new Float32Array(codes.length);
-    forScales(grid, (at, from, to) => {
-      const [scale, zero] = [this.scales[at]!, this.zeros[at]!];
-      for (let i = from; i < to; i++) {
-        const own = scale > 0 ? float[i]! / scale + zero - codes[i]! : 0;
-        u[i] = codes[i]! + Math.max(-CELL, Math.min(CELL, own));
-      }
-    });
-    this.positions = new Adam(u);
+    this.positions = new Adam(Float32Array.from(codes));
     this.factors = new Adam(new Float32Array(this.scales.length).fill(1));
   }
 

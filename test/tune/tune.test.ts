@@ -37,7 +37,6 @@ function inputOf(of: Model, dataset: Dataset, given: Partial<TuneInput> = {}): T
     dataset,
     batch: 64,
     samples: dataset.count,
-    float,
     coded,
     steps: 60,
     seed: 0,
@@ -76,7 +75,7 @@ test('held-out damage falls to a fraction, and that of data nobody has seen', as
   // Both parts, and data of another seed, measured from what was returned alone.
   const { session, losses } = input;
   const damage = (feeds: ReturnType<typeof smallFeeds>, c: TuneInput['coded'], vectors: typeof initializers) => {
-    const state = new TuneState(wasm, model, input.layers, c, input.float);
+    const state = new TuneState(wasm, model, input.layers, c);
     const meter = new DamageMeter(wasm, losses);
     meter.add(session.run(feeds), session.run(feeds, { weights: new Map([...state.tensors(), ...vectors]) }));
     return meter.read();
@@ -98,7 +97,7 @@ test('held-out damage falls to a fraction, and that of data nobody has seen', as
 
 test('gradients of everything in training are the slopes of the damage', async () => {
   const input = inputOf(model, data(16), { batch: 8 });
-  const start = new TuneState(wasm, model, input.layers, input.coded, input.float);
+  const start = new TuneState(wasm, model, input.layers, input.coded);
   const weights = start.tensors();
   const reference = input.session.run(smallFeeds(16));
   const meter = (given: typeof weights) => {
@@ -196,7 +195,11 @@ test('a node that gradients cannot pass is named, by the check before anything e
 
 test('too few samples, and steps that are no count', async () => {
   const one = inputOf(model, data(1));
-  await rejects(tune(wasm, one), DataError, /tuning: expected 2 samples or more.*found 1/);
+  await rejects(
+    tune(wasm, one),
+    DataError,
+    /tuning: expected 2 samples or more, some to tune on and 1 to decide by, found 1/,
+  );
   const { report } = await tune(wasm, inputOf(model, data(2), { steps: 1 }));
   assert.equal([report.tuning.samples, report.heldOut.samples, report.batch], [1, 1, 1]);
   for (const steps of [0, 1.5, Number.NaN])
