@@ -34,6 +34,7 @@ import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
 import { floatBytes, inFloat, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
+import { roundingNotes } from './analyzer/notes.ts';
 import { type AnalyzerOptions, DEFAULT_ROUNDING, widthsOf } from './analyzer/options.ts';
 
 export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
@@ -125,10 +126,12 @@ export class CurvatureQuantizationAnalyzer {
    * @throws UnsupportedError naming everything in it that cannot be run
    */
   get session(): Session {
-    if (!this.unsupported) return (this.running ??= new Session(this.model, this.wasm));
-    throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported?.message}`, {
-      cause: this.unsupported,
-    });
+    if (this.unsupported)
+      throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported.message}`, {
+        cause: this.unsupported,
+      });
+    this.running ??= new Session(this.model, this.wasm);
+    return this.running;
   }
 
   /** Weights of all layers together. */
@@ -415,6 +418,12 @@ export class CurvatureQuantizationAnalyzer {
     const { end, samples } = this.joint!;
     const heldOut = samples < end ? samples : undefined;
     return { session, model, layers, dataset, batch, losses, samples: end, heldOut, progress };
+  }
+
+  /** Layers whose codes are the nearest for want of anything better, and why: lines for a report. */
+  get roundingNotes(): string[] {
+    const rounds = this.rounding.rounding !== 'nearest' && this.calibration;
+    return rounds ? roundingNotes(this.wasm, this.layers, rounds) : [];
   }
 
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */

@@ -85,10 +85,10 @@ test('calibrate: data that does not fit, batches', async () => {
   for (const batches of [0, -1, 1.5, Number.NaN])
     await throws(RangeError, /batches: expected a whole number >= 1/, () => fresh.calibrate(images, batches));
   await fresh.calibrate(images, 3);
-  assert.equal(fresh.calibrated, { samples: 24, measured: 24 });
+  assert.equal(fresh.calibrated, { samples: 19, measured: 19, judged: 5 });
   const calibration = await fresh.calibrate(images);
-  assert.is(calibration.batches, 16);
-  assert.is(calibration.samples, 128);
+  assert.is(calibration.batches, 13);
+  assert.is(calibration.samples, 102);
   fresh.dispose();
 });
 
@@ -171,7 +171,7 @@ test('precision requirements: what the theorem asks for is below what the docume
 
 test('precision requirements of convolutions are made of a lower bound and whole inputs', async () => {
   const resnet = new CurvatureQuantizationAnalyzer(demonstration('resnet18-fashion'), wasm, { metric: 'spectral' });
-  await resnet.calibrate(dataset('fashion-calib', 16));
+  await resnet.calibrate(dataset('fashion-calib', 20)); // the last 4 are held back
   await resnet.computeSpectra();
   const requirements = resnet.getPrecisionRequirements();
   const session = resnet.session;
@@ -434,7 +434,7 @@ test('a model that takes a fixed number of samples runs in whole batches of it',
     batch: 64,
   });
   await a.calibrate(dataset('mnist-calib', 18));
-  assert.equal(a.calibrated, { samples: 15, measured: 15 });
+  assert.equal(a.calibrated, { samples: 10, measured: 10, judged: 5 });
   await a.computeCurvature();
   assert.ok((await a.measure(planOf(a, [4]))) > 0);
   a.dispose();

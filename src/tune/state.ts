@@ -34,12 +34,19 @@ export class TuneState {
   private readonly weights: ReadonlyMap<string, TunedWeight>;
   private readonly vectors: ReadonlyMap<string, Vector>;
 
-  constructor(wasm: Wasm, model: Model, layers: readonly Layer[], coded: ReadonlyMap<string, Coded>) {
+  /** @param start weights in codes, and biases and norms, the model's own where they are not named */
+  constructor(
+    wasm: Wasm,
+    model: Model,
+    layers: readonly Layer[],
+    { coded, initializers }: Pick<Snapshot, 'coded'> & Partial<Snapshot>,
+  ) {
     const own = layers.filter((l) => coded.has(l.weight));
     this.weights = new Map(own.map((l) => [l.weight, new TunedWeight(wasm, l, coded.get(l.weight)!)]));
     this.vectors = new Map(
       tunableInitializers(model, layers).map((t) => {
-        const x = Float32Array.from(t.tensor().data as Float32Array);
+        const start = initializers?.get(t.name) ?? t.tensor();
+        const x = Float32Array.from(start.data as Float32Array);
         return [t.name, { adam: new Adam(x), dims: t.dims, size: rootMeanSquare(x) }];
       }),
     );

@@ -9,13 +9,17 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { tunableInitializers } from './initializers.ts';
 import { seedsOf } from './loss.ts';
 import { Samples, type SampleSource, shuffled } from './samples.ts';
-import { type TuneRates, TuneState } from './state.ts';
+import { type Snapshot, type TuneRates, TuneState } from './state.ts';
 
-/** How often the held-out damage is measured. */
+/** How often the held-out damage is measured, and the fewest steps between two times. */
 const CHECKS = 12;
+const FEWEST_STEPS = 5;
+/** By what rates are divided when steps did no good, and how often in a row they may do none once some did. */
+const BACK_OFF = 4;
+const MISSES = 2;
 
 /** At the first step. */
-export const TUNE_RATES: TuneRates = { positions: 0.02, scales: 1e-3, vectors: 1e-3 };
+export const TUNE_RATES: TuneRates = { positions: 0.02, scales: 0.004, vectors: 0.004 };
 
 export interface TuneInput extends SampleSource {
   readonly model: Model;
@@ -52,6 +56,7 @@ export interface Tuned {
 /**
  * Distillation of a quantized model towards the original's own outputs, without labels (G. Hinton et al., arXiv 1503.02531): codes by
  * a straight-through estimator, scales, biases and norms by their gradients; Adam on shuffled batches, rates falling to 0.
+ * Steps that did no good are taken back, and smaller ones follow.
  * Some samples are not tuned on: every so often the damage on them is measured, and what did the least is returned, which is
  * the start itself where nothing did less.
  * @throws UnsupportedError naming the node that gradients cannot pass; DataError for fewer than two batches; RangeError for `steps`
@@ -61,7 +66,10 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
   if (!Number.isSafeInteger(steps) || steps < 1)
     throw new RangeError(`steps: expected a whole number >= 1, got ${steps}`);
   const rates = { ...TUNE_RATES, ...input.rates };
-  const state = new TuneState(wasm, input.model, input.layers, input.coded);
+  const begin = (from: Pick<Snapshot, 'coded'>) => new TuneState(wasm, input.model, input.layers, from);
+  let state = begin(input);
+  let share = 1;
+  let misses = 0;
   const samples = await Samples.of(input);
   let step = 0;
   const report = () => progress?.('tuning', step, steps);
@@ -71,17 +79,26 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
   const before = { tuning: await onTuning(tensors), heldOut: await onHeldOut(tensors) };
   let best = { kept: 0, heldOut: before.heldOut, tensors, ...state.snapshot() };
   const order = shuffled(samples.tuning, input.seed);
-  const every = Math.max(1, Math.ceil(steps / CHECKS));
+  const every = Math.max(FEWEST_STEPS, Math.ceil(steps / CHECKS));
   const names = state.names;
   while (step < steps) {
     report();
     const weights = state.tensors();
-    state.step(await gradients(wasm, input, samples, order.next().value, weights, names), fallen(rates, step / steps));
+    state.step(
+      await gradients(wasm, input, samples, order.next().value, weights, names),
+      fallen(rates, share, step / steps),
+    );
     step++;
     if (step % every === 0 || step === steps) {
       const now = state.tensors();
       const heldOut = await onHeldOut(now);
-      if (heldOut < best.heldOut) best = { kept: step, heldOut, tensors: now, ...state.snapshot() };
+      misses = heldOut < best.heldOut ? 0 : misses + 1;
+      if (misses === 0) best = { kept: step, heldOut, tensors: now, ...state.snapshot() };
+      if (misses >= (best.kept === 0 ? 1 : MISSES)) {
+        state = begin(best);
+        share /= BACK_OFF;
+        misses = 0;
+      }
     }
     await new Promise((resolve) => setTimeout(resolve, 0));
   }
@@ -144,8 +161,8 @@ async function gradients(
   }
 }
 
-/** Rates that fall from all to nothing as `done` goes from 0 to 1, slowly at both ends. */
-function fallen({ positions, scales, vectors }: TuneRates, done: number): TuneRates {
-  const left = (1 - done) * (1 - done) * (1 + 2 * done);
+/** Rates that fall from that share of them to nothing as `done` goes from 0 to 1, slowly at both ends. */
+function fallen({ positions, scales, vectors }: TuneRates, share: number, done: number): TuneRates {
+  const left = share * (1 - done) * (1 - done) * (1 + 2 * done);
   return { positions: positions * left, scales: scales * left, vectors: vectors * left };
 }

@@ -92,6 +92,10 @@ for (const name of NAMES) {
       );
       const whole = session.run(f, { weights });
       assert.equal(session.rerun(trace, weights), whole);
+      const replaced = session.trace(f, weights);
+      for (const [key, t] of Object.entries(whole)) assert.equal([...session.value(replaced, key).data], [...t.data]);
+      for (const { weight } of set) assert.is(session.value(replaced, weight).data[0], weights.get(weight)!.data[0]);
+      session.release(replaced);
       for (const [key, t] of Object.entries(whole)) assert.ok(distance(t, base[key]!) > 1e-6, `${key} did not change`);
       assert.is(wasm.arena.used, traced);
     }

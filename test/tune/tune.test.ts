@@ -75,7 +75,7 @@ test('held-out damage falls to a fraction, and that of data nobody has seen', as
   // Both parts, and data of another seed, measured from what was returned alone.
   const { session, losses } = input;
   const damage = (feeds: ReturnType<typeof smallFeeds>, c: TuneInput['coded'], vectors: typeof initializers) => {
-    const state = new TuneState(wasm, model, input.layers, c);
+    const state = new TuneState(wasm, model, input.layers, { coded: c });
     const meter = new DamageMeter(wasm, losses);
     meter.add(session.run(feeds), session.run(feeds, { weights: new Map([...state.tensors(), ...vectors]) }));
     return meter.read();
@@ -97,7 +97,7 @@ test('held-out damage falls to a fraction, and that of data nobody has seen', as
 
 test('gradients of everything in training are the slopes of the damage', async () => {
   const input = inputOf(model, data(16), { batch: 8 });
-  const start = new TuneState(wasm, model, input.layers, input.coded);
+  const start = new TuneState(wasm, model, input.layers, input);
   const weights = start.tensors();
   const reference = input.session.run(smallFeeds(16));
   const meter = (given: typeof weights) => {
