@@ -8,6 +8,12 @@ import type { Wasm } from '../wasm/wasm.ts';
 export interface RunModelOptions {
   /** Samples run at once: every input's first axis is cut, every output's joined again. All at once where absent. */
   readonly batch?: number | undefined;
+  /**
+   * State carried from one batch to the next: input name to the name of the output that feeds it. The first batch takes the array
+   * given under the input's name; of the output the last value is returned. Batches are of one sample where `batch` is absent, and
+   * arrays without axes are fed to each as they are.
+   */
+  readonly state?: ReadonlyMap<string, string> | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -30,9 +36,9 @@ export async function runModel(
     const inputs = new Set(session.inputs.map((i) => i.name));
     const feeds = new Map([...arrays].filter(([name]) => inputs.has(name) || !BESIDE.includes(name)));
     const made =
-      options.batch === undefined
+      options.batch === undefined && !options.state?.size
         ? session.run(Object.fromEntries(feeds))
-        : await inBatches(session, feeds, options.batch, options.progress);
+        : await inBatches(session, feeds, options);
     return new Map(session.outputs.map((o) => [o.name, made[o.name]!]));
   } finally {
     session.dispose();
@@ -42,23 +48,30 @@ export async function runModel(
 async function inBatches(
   session: Session,
   feeds: ReadonlyMap<string, Tensor>,
-  batch: number,
-  progress: Progress | undefined,
+  { batch = 1, state = new Map(), progress }: RunModelOptions,
 ): Promise<Record<string, Tensor>> {
+  checkState(session, feeds, state);
   if (!Number.isSafeInteger(batch) || batch < 1)
     throw new RangeError(`batch: expected a whole number >= 1, got ${batch}`);
-  const counts = new Set([...feeds.values()].map((t) => t.dims[0]));
+  const carried = new Map([...state].map(([input]) => [input, feeds.get(input)!]));
+  const whole = [...feeds].filter(([name, t]) => state.size > 0 && t.dims.length === 0 && !carried.has(name));
+  const fixed = new Set(whole.map(([name]) => name));
+  const cuttable = [...feeds].filter(([name]) => !carried.has(name) && !fixed.has(name));
+  const counts = new Set(cuttable.map(([, t]) => t.dims[0]));
   const [count] = counts;
   if (counts.size !== 1 || count === undefined || count === 0)
     throw new DataError(
       'batches: expected inputs whose first axes count the same samples; without a batch size they are fed as they are',
     );
+  const outputs = new Set(state.values());
   const parts: Record<string, Tensor>[] = [];
   for (let start = 0; start < count; start += batch) {
     const n = Math.min(batch, count - start);
-    const made = session.run(Object.fromEntries([...feeds].map(([name, t]) => [name, cut(t, start, n)])));
+    const cuts = cuttable.map(([name, t]) => [name, cut(t, start, n)] as const);
+    const made = session.run(Object.fromEntries([...cuts, ...whole, ...carried]));
+    for (const [input, output] of state) carried.set(input, made[output]!);
     for (const [name, t] of Object.entries(made))
-      if (t.dims[0] !== n)
+      if (t.dims[0] !== n && !outputs.has(name))
         throw new DataError(
           `batches: output '${name}' is [${t.dims}] for ${n} samples: its first axis does not count them; run all at once`,
         );
@@ -69,12 +82,24 @@ async function inBatches(
   return Object.fromEntries(
     Object.keys(parts[0]!).map((name) => [
       name,
-      joined(
-        parts.map((p) => p[name]!),
-        name,
-      ),
+      outputs.has(name)
+        ? parts.at(-1)![name]!
+        : joined(
+            parts.map((p) => p[name]!),
+            name,
+          ),
     ]),
   );
+}
+
+/** @throws DataError for a state whose input or output the model has not, or that starts from nothing */
+function checkState(session: Session, feeds: ReadonlyMap<string, Tensor>, state: ReadonlyMap<string, string>): void {
+  for (const [input, output] of state) {
+    if (!session.inputs.some((i) => i.name === input)) throw new DataError(`state: the model has no input '${input}'`);
+    if (!session.outputs.some((o) => o.name === output))
+      throw new DataError(`state: the model has no output '${output}' to feed input '${input}' from`);
+    if (!feeds.has(input)) throw new DataError(`state: expected an array '${input}' to start from, found none`);
+  }
 }
 
 function cut(t: Tensor, start: number, n: number): Tensor {

@@ -14,9 +14,13 @@ import { type Snapshot, type TuneRates, TuneState } from './state.ts';
 /** How often the held-out damage is measured, and the fewest steps between two times. */
 const CHECKS = 12;
 const FEWEST_STEPS = 5;
-/** By what rates are divided when steps did no good, and how often in a row they may do none once some did. */
+/**
+ * Rates are divided by BACK_OFF where the damage rose MISSES times in a row without a new least one, or once to HARM times the least: a
+ * little above it is the noise of the first, large rates.
+ */
 const BACK_OFF = 4;
 const MISSES = 2;
+const HARM = 1.25;
 
 /** At the first step. */
 export const TUNE_RATES: TuneRates = { positions: 0.02, scales: 0.004, vectors: 0.004 };
@@ -78,6 +82,7 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
   const tensors = state.tensors();
   const before = { tuning: await onTuning(tensors), heldOut: await onHeldOut(tensors) };
   let best = { kept: 0, heldOut: before.heldOut, tensors, ...state.snapshot() };
+  let last = best.heldOut;
   const order = shuffled(samples.tuning, input.seed);
   const every = Math.max(FEWEST_STEPS, Math.ceil(steps / CHECKS));
   const names = state.names;
@@ -92,12 +97,14 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
     if (step % every === 0 || step === steps) {
       const now = state.tensors();
       const heldOut = await onHeldOut(now);
-      misses = heldOut < best.heldOut ? 0 : misses + 1;
-      if (misses === 0) best = { kept: step, heldOut, tensors: now, ...state.snapshot() };
-      if (misses >= (best.kept === 0 ? 1 : MISSES)) {
+      misses = heldOut < Math.max(best.heldOut, last) ? 0 : misses + 1;
+      last = heldOut;
+      if (heldOut < best.heldOut) best = { kept: step, heldOut, tensors: now, ...state.snapshot() };
+      else if (misses >= MISSES || heldOut > HARM * best.heldOut) {
         state = begin(best);
         share /= BACK_OFF;
         misses = 0;
+        last = best.heldOut;
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 0));

@@ -73,8 +73,13 @@ test('values of flags', async ({ place }) => {
     [['--bits', '4', '--pin', 'nothing=4'], /--pin: no layer matches 'nothing'; there are fc0, fc1, fc2/],
     [['--bits', '4', '--exclude', 'nothing'], /--exclude: no layer matches 'nothing'/],
     [['--bits', '4', '--tie', 'fc0'], /--tie: expected two layers or more/],
-    [[], /expected --bits, --budget or --plan/],
-    [['--bits', '4', '--budget', '5kB'], /expected one of --bits, --budget and --plan, got --bits and --budget/],
+    [[], /expected --bits, --budget, --max-drop, --max-error or --plan: how small/],
+    [
+      ['--bits', '4', '--budget', '5kB'],
+      /expected one of --bits, --budget, --max-drop, --max-error and --plan, got --bits and --budget/,
+    ],
+    [['--max-drop', 'accuracy:1%', '--max-error', '1'], /expected one of .*, got --max-drop and --max-error/],
+    [['--max-error', '0'], /--max-error: expected a number/],
     [['--plan', 'net.onnx', '--pin', 'fc0=4'], /--pin: has no effect with --plan/],
   ];
   for (const [args, message] of bad)

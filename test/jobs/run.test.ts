@@ -5,7 +5,7 @@ import { runModel } from '../../src/jobs/run.ts';
 import { readModel } from '../../src/onnx/index.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
 import { loadWasm } from '../helpers.ts';
-import { graph, len, model, node, valueInfo } from '../onnx/build.ts';
+import { graph, join8, len, model, node, valueInfo } from '../onnx/build.ts';
 
 const wasm = await loadWasm();
 const relu = readModel(model());
@@ -79,6 +79,32 @@ test('pieces need inputs and outputs whose first axis counts the samples', async
     });
     assert.instance(thrown, RangeError);
   }
+});
+
+test('state is carried from piece to piece, and its last value returned', async () => {
+  // sum = x + h, so that h after the pieces is the sum of all rows; y = x * scale.
+  const parts = [
+    len(1, node('Add', ['x', 'h'], ['hn'])),
+    len(1, node('Mul', ['x', 'scale'], ['y'])),
+    len(11, valueInfo('x', 1, ['N', 2])),
+    len(11, valueInfo('h', 1, [1, 2])),
+    len(11, valueInfo('scale', 1, [])),
+    len(12, valueInfo('y', 1, ['N', 2])),
+    len(12, valueInfo('hn', 1, [1, 2])),
+  ];
+  const running = readModel(model(join8(...parts, len(2, 'g'))));
+  const arrays = new Map([
+    ['x', floats([3, 2], [1, 2, 3, 4, 5, 6])],
+    ['h', floats([1, 2], [10, 20])],
+    ['scale', floats([], [2])],
+  ]);
+  const made = await runModel(wasm, running, arrays, { state: new Map([['h', 'hn']]) });
+  assert.equal([...(made.get('hn')!.data as Float32Array)], [19, 32]);
+  assert.equal([...(made.get('y')!.data as Float32Array)], [2, 4, 6, 8, 10, 12]);
+  await refused(runModel(wasm, running, arrays, { state: new Map([['g', 'hn']]) }), /no input 'g'/);
+  await refused(runModel(wasm, running, arrays, { state: new Map([['h', 'z']]) }), /no output 'z'/);
+  arrays.delete('h');
+  await refused(runModel(wasm, running, arrays, { state: new Map([['h', 'hn']]) }), /'h' to start from/);
 });
 
 test.run();

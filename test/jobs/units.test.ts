@@ -12,7 +12,7 @@ const test = suite('jobs/quantize, rows');
 const wasm = await loadWasm();
 const bytes = writeModel(smallModel());
 const run = (options: QuantizeOptions) =>
-  quantize(wasm, bytes, { name: 'small', calibration: smallData(256), batch: 64, ...options });
+  quantize(wasm, bytes, { name: 'small', calibration: smallData(512), batch: 64, ...options });
 const { table, gains, ...auto } = await run({ bits: 4 });
 const again = (options: QuantizeOptions) => run({ table, gains, ...options });
 

@@ -116,13 +116,16 @@ test('Test 3: conv curvature', async () => {
 });
 
 test('Test 4: calibration and statistics', async () => {
-  const images = feeds('mnist-calib', 90);
+  const images = feeds('mnist-calib', 72);
   const fresh = () => new CurvatureQuantizationAnalyzer(mlp, wasm, { batch: 16 });
   const [a, b] = [fresh(), fresh()];
   const many = await a.calibrate(dataset('mnist-calib', 90));
-  assert.equal([many.batches, many.samples], [6, 90], 'more than one batch, the last one smaller');
+  // The last fifth, 18 of 90, judges plans and is not calibrated on.
+  assert.equal([many.batches, many.samples], [5, 72], 'more than one batch, the last one smaller');
+  assert.is(a.calibrated?.judged, 18);
   const few = await b.calibrate(dataset('mnist-calib', 90), 2);
-  assert.equal([few.batches, few.samples], [2, 32], 'as many batches as asked for');
+  assert.equal([few.batches, few.samples], [2, 25], 'as many batches as asked for, the last fifth held back');
+  assert.is(b.calibrated?.judged, 7);
 
   // Real forward passes: the statistics are those of the values themselves, whatever the batches.
   const trace = a.session.trace(images);

@@ -4,7 +4,9 @@ import { readModelFile, readNpz, runModel, writeNpz } from '../../node.ts';
 import { runText } from '../../report/run.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
-import { BATCH_FLAG, common, parseBatch } from '../flags.ts';
+import { UsageError } from '../../errors.ts';
+import { printable } from '../../report/text.ts';
+import { BATCH_FLAG, common, each, parseBatch } from '../flags.ts';
 import { checkOutputs, writeAll } from '../outputs.ts';
 
 interface Flags extends CommonFlags {
@@ -12,6 +14,7 @@ interface Flags extends CommonFlags {
   readonly output: string;
   readonly force?: boolean;
   readonly batch?: number;
+  readonly state?: readonly string[];
 }
 
 export function addRun(program: Command): void {
@@ -29,11 +32,25 @@ export function addRun(program: Command): void {
       BATCH_FLAG,
       'cut the first axis of every input into pieces of that size (default: run as it is)',
       parseBatch,
+    )
+    .option(
+      '--state <input=output>',
+      'feed an input of each piece from an output of the one before; may be repeated (pieces of one sample unless --batch)',
+      each,
     );
   common(command, [
     'kappa run model.onnx --inputs in.npz -o out.npz',
     'kappa run model.onnx --inputs test.npz -o out.npz --batch 64 --force',
+    'kappa run vad.onnx --inputs chunks.npz -o out.npz --state state=stateN',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
+}
+
+/** An input and the output that feeds it, from 'input=output'. Names may hold further equal signs behind the first. */
+function parseState(text: string): readonly [string, string] {
+  const at = text.indexOf('=');
+  if (at < 1 || at === text.length - 1)
+    throw new UsageError(`--state: expected an input and an output as in 'h=hn', got '${printable(text)}'`);
+  return [text.slice(0, at), text.slice(at + 1)];
 }
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
@@ -43,6 +60,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const arrays = readNpz(await readInput(flags.inputs, 'data'), flags.inputs);
   const made = await runModel(await context.kernels(), model, arrays, {
     batch: flags.batch,
+    state: new Map((flags.state ?? []).map(parseState)),
     progress: context.progress,
   });
   // the work may have been one step, during which Ctrl-C could not be heard
