@@ -16,7 +16,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const OUTPUT_LIMIT = 1 << 20; // characters of a file's output that are kept: its end
 
 function parse(args) {
-  const options = { jobs: availableParallelism(), timeout: 240, filters: [] };
+  const options = { jobs: availableParallelism(), timeout: 480, filters: [] };
   for (let i = 0; i < args.length; i++) {
     const arg = args[i];
     if (arg === '--jobs' || arg === '--timeout') {

@@ -35,19 +35,19 @@ import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
 import { floatBytes, inFloat, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
 import { roundingNotes } from './analyzer/notes.ts';
-import { type AnalyzerOptions, DEFAULT_ROUNDING, widthsOf } from './analyzer/options.ts';
+import {
+  type AnalyzerOptions,
+  DEFAULT_ROUNDING,
+  FEWEST_TO_HOLD_BACK,
+  HELD_BACK,
+  LARGEST_BATCH,
+  TABLE_PREDICTIONS,
+  TABLE_SAMPLES,
+  TRACE_BYTES,
+  widthsOf,
+} from './analyzer/options.ts';
 
 export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
-
-/** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
-const TABLE_PREDICTIONS = 8192;
-const TABLE_SAMPLES = 512;
-/** Bytes of activations that one batch with all values kept may take. */
-const TRACE_BYTES = 256 * 2 ** 20;
-/** Share of the samples that judges plans and is not calibrated on, and the fewest samples to be shared so. */
-const HELD_BACK = 0.2;
-const FEWEST_TO_HOLD_BACK = 5;
-const LARGEST_BATCH = 64;
 
 /** What is known of one layer. */
 export interface LayerCurvature {
@@ -147,6 +147,11 @@ export class CurvatureQuantizationAnalyzer {
   get calibrated(): { readonly samples: number; readonly measured: number; readonly judged: number } | undefined {
     if (!this.data || !this.joint) return undefined;
     return { samples: this.data.calibration.samples, measured: this.data.samples, judged: this.joint.samples };
+  }
+
+  /** Whether whole plans are judged by other samples. */
+  get judgedApart(): boolean {
+    return this.joint?.heldBack ?? false;
   }
 
   /**

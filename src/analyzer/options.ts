@@ -29,6 +29,16 @@ export interface AnalyzerOptions {
   readonly checkpoint?: Checkpoint | undefined;
 }
 
+/** Predictions measured for the cost table unless told otherwise: 512 images, or 64 sequences of 128. */
+export const TABLE_PREDICTIONS = 8192;
+export const TABLE_SAMPLES = 512;
+/** Bytes of activations that one batch with all values kept may take. */
+export const TRACE_BYTES = 256 * 2 ** 20;
+/** Share of the samples that judges plans and is not calibrated on, and the fewest samples to be shared so. */
+export const HELD_BACK = 0.2;
+export const FEWEST_TO_HOLD_BACK = 5;
+export const LARGEST_BATCH = 64;
+
 /** How weights are rounded unless told otherwise (recipe: one scale a channel, clipped for least error at the layer's output). */
 export const DEFAULT_ROUNDING: RoundingSettings = {
   granularity: 'channel',

@@ -26,6 +26,11 @@ export class JointMeasurement {
     return this.range.samples;
   }
 
+  /** Whether these are other samples than those calibrated on. */
+  get heldBack(): boolean {
+    return this.range.start > 0;
+  }
+
   get end(): number {
     return this.range.start + this.range.samples;
   }

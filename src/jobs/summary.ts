@@ -142,9 +142,9 @@ function signed(value: number): string {
   return `${value < 0 ? '-' : '+'}${formatScientific(Math.abs(value))}`;
 }
 
-/** Whether plans were judged by samples that nothing was calibrated on. */
-function judgedOn({ calibrated }: CurvatureQuantizationAnalyzer): string {
-  return calibrated && calibrated.judged < calibrated.samples ? 'the held-back fifth of the ' : 'the ';
+/** What plans were judged by, before the name of the data. */
+function judgedOn({ judgedApart }: CurvatureQuantizationAnalyzer): string {
+  return judgedApart ? 'the held-back fifth of the ' : 'the ';
 }
 
 async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
@@ -192,7 +192,7 @@ async function guarantees(input: SummaryInput): Promise<Guarantee[]> {
       label,
       statement: `largest l2 error of one sample's outputs whose layer inputs are no larger than the calibrated ones (Theorem 3.4)${through}`,
       value: total,
-      samples,
+      samples: analyzer.calibrated?.samples ?? null,
     });
   }
   if (decidedBy === null) return [...list, ...(evaluation?.reference?.guarantees ?? [])];

@@ -30,7 +30,8 @@ export function svd(
   n: number,
   options: { readonly vectors?: boolean } = {},
 ): Svd {
-  if (!(a instanceof Float64Array)) throw new TypeError(`svd: expected a Float64Array, found ${Object.prototype.toString.call(a).slice(8, -1)}`);
+  if (!(a instanceof Float64Array))
+    throw new TypeError(`svd: expected a Float64Array, found ${Object.prototype.toString.call(a).slice(8, -1)}`);
   checkMatrix('svd', a, m, n);
   const size = Math.min(m, n);
   const largest = maxAbs(a);

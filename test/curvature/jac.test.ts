@@ -221,24 +221,22 @@ test('tables, transposed convolutions, and weights that several nodes share: wit
 
 test('the MLP: jac and fisher are near measured damage, deterministic, and the table sums the rows', async () => {
   const mlp = demonstration('mnist-mlp');
-  const kl = await measure('kl', mlp, dataset('mnist-calib', 512), { widths: [3, 4] });
+  // Sure as the network is of nearly every sample, a label that is not its first choice is drawn for few of 4096.
+  const kl = await measure('kl', mlp, dataset('mnist-calib', 5120), { widths: [3, 4] });
   const { context } = kl;
   const of = (metric: string, seed = 0) => metricNamed(metric).measure({ ...context, seed });
-  const [jac, other, fisher] = [await of('jac'), await of('jac', 9), await of('fisher')];
+  const [jac, other] = [await of('jac'), await of('jac', 9)];
+  const fisher = [await of('fisher'), await of('fisher', 1), await of('fisher', 2)];
   assert.equal(await of('jac'), jac);
   assert.not.equal(other.layers, jac.layers);
   assert.is(jac.metric, 'jac');
   assert.is(jac.unit, 'kl');
   for (let i = 0; i < 3; i++) {
     const truth = choice(kl.table, i, 4);
-    // A label is drawn once a sample, and mostly the one the network is sure of.
-    for (const [table, factor] of [
-      [jac, 2.5],
-      [other, 2.5],
-      [fisher, 5],
-    ] as const) {
-      const ratio = choice(table, i, 4) / truth;
-      assert.ok(ratio > 1 / factor && ratio < factor, `${table.metric} layer ${i}: ${ratio}`);
+    // One drawing of labels is noisy, several are right on average.
+    for (const tables of [[jac], [other], fisher]) {
+      const ratio = tables.reduce((sum, table) => sum + choice(table, i, 4), 0) / tables.length / truth;
+      assert.ok(ratio > 0.4 && ratio < 2.5, `${tables[0]!.metric} layer ${i}: ${ratio}`);
     }
   }
   const gains = await rowGains(context, dataFor('jac', context));

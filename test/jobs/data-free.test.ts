@@ -28,11 +28,14 @@ test('data-free: calibrated on drawn inputs, said so, every damage on them a pro
   assert.equal(report.calibration, { samples: 25, measured: 25, judged: 7 }, 'a fifth of 32 held back');
   assert.ok(plan.averageBits <= 4.5);
   assert.ok(report.allocations[0]!.damage! > 0);
-  const own = report.guarantees.filter((g) => /damage/.test(g.statement) && g.samples !== 24);
+  const own = report.guarantees.filter((g) => /damage of|damage on/.test(g.statement) && g.samples !== 24);
   assert.equal(
-    own.map((g) => [g.label, g.samples]),
-    [['proxy', 7]],
-    'none but the proxy on the inputs held back',
+    own.map((g) => [g.label, g.samples, g.value]),
+    [
+      ['proxy', 7, report.allocations[0]!.damage],
+      ['proxy', 7, report.allocations.find((a) => a.name === 'uniform')!.damage],
+    ],
+    'of the plan and of uniform widths, on the inputs held back',
   );
   assert.ok(report.guarantees.some((g) => g.label === 'proxy' && /inputs drawn in its place/.test(g.statement)));
   assert.ok(report.evaluation!.reference!.kl! > 0);
