@@ -33,7 +33,7 @@ import { checkTunable, tune, type Tuned, type TuneInput } from './tune/index.ts'
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
-import { floatBytes, inFloat, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
+import { floatBytes, inFloat, type LayerCurvature, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
 import { roundingNotes } from './analyzer/notes.ts';
 import {
   type AnalyzerOptions,
@@ -47,15 +47,8 @@ import {
   widthsOf,
 } from './analyzer/options.ts';
 
+export type { LayerCurvature } from './analyzer/layers.ts';
 export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
-
-/** What is known of one layer. */
-export interface LayerCurvature {
-  readonly layer: Layer;
-  readonly spectrum: LayerSpectrum;
-  /** Damage / squared norm of the weight error at the narrowest measured width; null without data. */
-  readonly lossCurvature: number | null;
-}
 
 /**
  * The seed document's analyzer: calibrates on real forward passes, computes every layer's curvature (Definition 4.1), allocates

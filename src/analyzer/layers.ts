@@ -1,9 +1,18 @@
 import type { Choice } from '../allocate/types.ts';
+import type { LayerSpectrum } from '../curvature/spectra.ts';
 import type { findLayers, Layer } from '../graph/layers.ts';
 import { asFloats } from '../grid/weight.ts';
 import type { Model } from '../onnx/model.ts';
 import { bitsOf } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+
+/** What is known of one layer. */
+export interface LayerCurvature {
+  readonly layer: Layer;
+  readonly spectrum: LayerSpectrum;
+  /** Damage / squared norm of the weight error at the narrowest measured width; null without data. */
+  readonly lossCurvature: number | null;
+}
 
 /** The layer left in float: a choice of its own, taken only where a layer is pinned to 32 bits. */
 export function inFloat(layer: Layer): Choice {
