@@ -1,4 +1,20 @@
-/** Partial vectors and sums across lanes. */
+/** Multiply-add, partial vectors and sums across lanes. */
+
+/** acc + a b, four floats: rounded once in the relaxed build where the machine can, twice in the plain build. */
+// @ts-ignore: decorator
+@inline
+export function madd(acc: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f32x4.relaxed_madd(a, b, acc);
+  return f32x4.add(acc, f32x4.mul(a, b));
+}
+
+/** As madd, two doubles. */
+// @ts-ignore: decorator
+@inline
+export function madd_f64(acc: v128, a: v128, b: v128): v128 {
+  if (ASC_FEATURE_RELAXED_SIMD) return f64x2.relaxed_madd(a, b, acc);
+  return f64x2.add(acc, f64x2.mul(a, b));
+}
 
 /** The first `count` (1..3) floats at p; the other lanes hold `fill`. */
 // @ts-ignore: decorator

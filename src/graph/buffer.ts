@@ -3,6 +3,7 @@ import { arrayOf, type DType, sizeOf, type Tensor } from '../tensor.ts';
 import type { Runtime } from '../ops/op.ts';
 import { MAX_RANK } from '../ops/shape.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import type { Derived } from './derived.ts';
 
 /** Bound on one tensor on the JavaScript heap (everything but float), in bytes. */
 const HEAP_BYTES = 2 ** 30;
@@ -92,7 +93,14 @@ export class NodeRuntime implements Runtime {
   #made: Block[] = [];
   #scratch: number[] = [];
 
-  constructor(readonly wasm: Wasm) {}
+  constructor(
+    readonly wasm: Wasm,
+    readonly constants?: Derived,
+  ) {}
+
+  derived(t: Tensor, key: string, bytes: number, make: (ptr: number) => void): number | undefined {
+    return this.constants?.get(t, key, bytes, make);
+  }
 
   empty(dtype: DType, dims: readonly number[]): Tensor {
     checkDims(dtype, dims);

@@ -3,6 +3,7 @@ import type { Node } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { NodeRuntime, release, retain } from './buffer.ts';
+import type { Derived } from './derived.ts';
 import { atNode } from './failure.ts';
 import type { Plan } from './plan.ts';
 import type { Program } from './steps.ts';
@@ -33,7 +34,11 @@ interface Place {
 export class Executor {
   #place: Place | undefined;
 
-  constructor(readonly wasm: Wasm) {}
+  /** @param constants what nodes may derive from the constants among their inputs */
+  constructor(
+    readonly wasm: Wasm,
+    readonly constants: Derived,
+  ) {}
 
   /**
    * Runs the steps of a plan; what they make is kept in `local`, retained once, until it is dead.
@@ -42,7 +47,7 @@ export class Executor {
   run(plan: Plan, local: Map<string, Tensor>, outer: Lookup, control: Control): void {
     const { observe, signal } = control;
     const lookup: Lookup = (name) => local.get(name) ?? outer(name);
-    const runtime = new NodeRuntime(this.wasm);
+    const runtime = new NodeRuntime(this.wasm, this.constants);
     const before = this.#place;
     try {
       for (const [i, step] of plan.steps.entries()) {

@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { sharedInitializers } from './bodies.ts';
 import { download, release, upload } from './buffer.ts';
+import { Derived } from './derived.ts';
 import { type Control, Executor, type Observer } from './executor.ts';
 import { checkFeeds, checkWeights } from './feeds.ts';
 import { inlined } from './inline.ts';
@@ -52,6 +53,7 @@ export class Session {
   readonly outputs: readonly ValueInfo[];
   readonly #wasm: Wasm;
   readonly #executor: Executor;
+  readonly #derived: Derived;
   readonly #maxIterations: number;
   readonly #steps: readonly Step[];
   readonly #initializers: ReadonlyMap<string, Initializer>;
@@ -73,7 +75,8 @@ export class Session {
    */
   constructor(model: Model, wasm: Wasm, options: SessionOptions = {}) {
     this.#wasm = wasm;
-    this.#executor = new Executor(wasm);
+    this.#derived = new Derived(wasm);
+    this.#executor = new Executor(wasm, this.#derived);
     this.#maxIterations = iterations(options.maxIterations ?? MAX_ITERATIONS);
     const source = inlined(model);
     const { graph } = source;
@@ -197,6 +200,7 @@ export class Session {
   dispose(): void {
     if (this.#disposed) return;
     this.#disposed = true;
+    this.#derived.clear();
     for (const t of [...this.#traces]) this.release(t);
     for (const t of this.#constants.values()) release(t);
     this.#constants.clear();
@@ -247,7 +251,9 @@ export class Session {
       for (const name of read) {
         if (!this.#constant.has(name) || name === '') continue;
         const value = local.get(name) ?? this.#initializers.get(name)!.tensor();
-        this.#constants.set(name, upload(value, this.#wasm));
+        const constant = upload(value, this.#wasm);
+        this.#constants.set(name, constant);
+        this.#derived.add(constant);
       }
     } finally {
       for (const t of local.values()) release(t);

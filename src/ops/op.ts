@@ -14,6 +14,12 @@ export interface Runtime {
   /** Pointer to that many bytes of scratch in wasm memory, 16-byte aligned. */
   scratch(bytes: number): number;
   /**
+   * Address of what `make` wrote, once, from a constant (an initializer that this run did not replace, or what was folded from
+   * such): 16-byte aligned, kept as long as the constant, never to be written to afterwards. Undefined for any other tensor, and
+   * when there is no room for more. The key names operator and layout.
+   */
+  derived(t: Tensor, key: string, bytes: number, make: (ptr: number) => void): number | undefined;
+  /**
    * Frees tensors made earlier in this node's run (by `empty`, or results of a body) before the node is done; they must not be
    * used any more. For loops, whose iterations would pile up otherwise; everything else is freed at the end by itself.
    */
