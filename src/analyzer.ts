@@ -341,10 +341,11 @@ export class CurvatureQuantizationAnalyzer {
     return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
   }
 
-  /** dw H dw' of each row of the layer at that width, on the calibration data. @throws RangeError before `calibrate` */
+  /** dw H dw' of each row of the layer at that width, 0 for rows left out, on the calibration data. @throws RangeError before `calibrate` */
   rowErrors(layer: Layer, bits: number): Float64Array {
     if (!this.data) throw new RangeError('call calibrate() before errors of rows are asked for');
-    return localErrorRows(this.context(), this.data, layer, this.candidates.values(layer, bits));
+    const values = bits === 0 ? new Float32Array(layer.rows * layer.cols) : this.candidates.values(layer, bits);
+    return localErrorRows(this.context(), this.data, layer, values);
   }
 
   /**

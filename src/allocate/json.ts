@@ -67,17 +67,18 @@ function planLayer(value: unknown, at: string): PlanLayer {
 
 /** A width for every row, `bits` the widest. */
 function rowWidths(value: unknown, bits: number, at: string): { rowBits: number[] } {
-  const rowBits = widths(value, `${at}.rowBits`, MAX_ROWS);
+  const rowBits = widths(value, `${at}.rowBits`, MAX_ROWS, '0 or 2 to 8');
   if (rowBits.length === 0) fail(`${at}.rowBits`, 'at least one width', 'none');
   const widest = rowBits.reduce((a, b) => Math.max(a, b));
   if (widest !== bits) fail(`${at}.bits`, `${widest}, the widest of rowBits`, bits);
   return { rowBits };
 }
 
-function widths(value: unknown, at: string, most: number): number[] {
+function widths(value: unknown, at: string, most: number, allowed = '2 to 8'): number[] {
+  const least = allowed === '2 to 8' ? 2 : 0;
   return list(value, at, most).map((b, i) => {
-    const width = integer(b, `${at}[${i}]`, 2);
-    return width <= 8 ? width : fail(`${at}[${i}]`, '2 to 8', width);
+    const width = integer(b, `${at}[${i}]`, least);
+    return width !== 1 && width <= 8 ? width : fail(`${at}[${i}]`, allowed, width);
   });
 }
 

@@ -50,8 +50,11 @@ export function fillRows(
 /** @returns whether anything fitted */
 function spend(state: State, budget: number): boolean {
   const left = budget - state.bytes;
-  const moves = state.moves(1, (move) => state.delta(move) <= left);
-  moves.sort((a, b) => efficiency(state, b) - efficiency(state, a));
+  const moves = byEfficiency(
+    state,
+    state.moves(1, (move) => state.delta(move) <= left),
+    -1,
+  );
   let any = false;
   for (const move of moves) {
     if (!state.current(move) || state.bytes + state.delta(move) > budget) continue;
@@ -63,10 +66,8 @@ function spend(state: State, budget: number): boolean {
 
 /** The best of the exchanges of one move up for one down. @returns whether there was one */
 function exchange(state: State, budget: number): boolean {
-  const up = state.moves(1);
-  const down = state.moves(-1);
-  up.sort((a, b) => efficiency(state, b) - efficiency(state, a));
-  down.sort((a, b) => efficiency(state, a) - efficiency(state, b));
+  const up = byEfficiency(state, state.moves(1), -1);
+  const down = byEfficiency(state, state.moves(-1), 1);
   const damage = state.damage();
   let best: { up: Move; down: Move; gain: number } | undefined;
   for (const u of up.slice(0, MOVES))
@@ -85,6 +86,13 @@ function exchange(state: State, budget: number): boolean {
 
 function overlap(a: Move, b: Move): boolean {
   return (a.row < 0 || b.row < 0 || a.row === b.row) && a.layers.some((l) => b.layers.includes(l));
+}
+
+/** Moves by their damage a byte, ascending for 1 and descending for -1. */
+function byEfficiency(state: State, moves: readonly Move[], order: 1 | -1): Move[] {
+  const keyed = moves.map((move) => ({ move, key: efficiency(state, move) }));
+  // Equal keys, infinite ones among them, keep their order.
+  return keyed.sort((a, b) => (a.key === b.key ? 0 : order * (a.key - b.key))).map(({ move }) => move);
 }
 
 /** Damage a byte; a move that frees bytes and saves damage is above all. */
@@ -139,7 +147,7 @@ class State {
         const gain = gainTo(to);
         if (direction === 1 && !(gain > 0)) continue;
         const move = { layers, row, from, to, gain };
-        if (keep(move)) out.push(move);
+        if (!this.empties(move) && keep(move)) out.push(move);
       }
     };
     for (const group of this.groups) {
@@ -163,6 +171,14 @@ class State {
 
   current(move: Move): boolean {
     return this.choice[move.layers[0]!]![Math.max(0, move.row)] === move.from;
+  }
+
+  /** Whether a layer would be left without a row that is stored. */
+  private empties({ layers, row, to }: Move): boolean {
+    return layers.some((l) => {
+      const { widths, rows } = this.layers[l]!;
+      return widths[to] === 0 && (row < 0 || this.counts[l]![to]! + 1 >= rows);
+    });
   }
 
   /** Bytes a move adds. */

@@ -18,7 +18,9 @@ export interface RowLayer {
   readonly name: string;
   readonly weight: string;
   readonly rows: number;
-  /** Ascending, 2..8. One of them where the layer is pinned. */
+  /**
+   * Ascending, 2..8, and before these 0 where rows may be left out: never all of a layer's. One of 2..8 where the layer is pinned.
+   */
   readonly widths: readonly number[];
   /** Those of them with zero points. */
   readonly asymmetric: readonly number[];
@@ -71,10 +73,12 @@ export function checkRowTable({ layers, ties = [] }: RowTable): void {
     const at = `row table, layer '${name}'`;
     if (!Number.isSafeInteger(rows) || rows < 1) throw new RangeError(`${at}: expected rows >= 1, found ${rows}`);
     if (
-      widths.length === 0 ||
-      widths.some((b, j) => !(Number.isInteger(b) && b >= 2 && b <= 8 && b > (widths[j - 1] ?? 0)))
+      !widths.some((b) => b > 0) ||
+      widths.some((b, j) => !(Number.isInteger(b) && (b === 0 || b >= 2) && b <= 8 && b > (widths[j - 1] ?? -1)))
     )
-      throw new RangeError(`${at}: expected ascending widths of 2 to 8, found ${widths.join(', ') || 'none'}`);
+      throw new RangeError(
+        `${at}: expected ascending widths of 2 to 8, or 0 and such, found ${widths.join(', ') || 'none'}`,
+      );
     if (asymmetric.some((b) => !Number.isInteger(b))) throw new RangeError(`${at}: asymmetric: expected widths`);
     if (damage.length !== rows * widths.length)
       throw new RangeError(`${at}: expected ${rows * widths.length} damages, found ${damage.length}`);

@@ -30,8 +30,9 @@ interface WidthSet {
 /** Layers that share one mode; more than one only where they are tied. */
 type Group = readonly number[];
 
-/** Bisections of the multiplier: past these it is known to one part in 2^50. */
+/** Bisections of the multiplier, and how near its ends are to each other when it is known: what bytes are left by then, rows take up. */
 const STEPS = 60;
+const NEAR = 1 + 1e-9;
 
 /**
  * Widths of least total damage found within `budget` bytes. Deterministic.
@@ -125,7 +126,7 @@ class RowProblem {
     for (let i = 0; i < STEPS; i++) {
       // Multipliers span many orders of magnitude: the geometric mean, once there is a positive lower end.
       const middle = low > 0 ? Math.sqrt(low) * Math.sqrt(high) : high / 1024;
-      if (!(middle > low && middle < high)) break;
+      if (!(middle > low && middle < high) || high < low * NEAR) break;
       const point = at(middle);
       if (point.bytes <= budget) {
         high = middle;
@@ -178,8 +179,9 @@ class RowProblem {
   private smallest(fixed?: readonly number[]): Point {
     const modes = this.groups.map((g, i) => {
       if (fixed && fixed[i]! >= 0) return fixed[i]!;
-      const bytes = this.uniformModes(g).map((m) => this.groupBytes(g, m));
-      return bytes.indexOf(Math.min(...bytes));
+      const modes = this.uniformModes(g);
+      const bytes = modes.map((m) => this.groupBytes(g, m));
+      return modes[bytes.indexOf(Math.min(...bytes))]!;
     });
     return this.choose(0, modes);
   }
@@ -190,7 +192,7 @@ class RowProblem {
   }
 
   private uniformModes(group: Group): number[] {
-    return this.layers[group[0]!]!.widths.map((_, j) => j);
+    return this.layers[group[0]!]!.widths.flatMap((b, j) => (b > 0 ? [j] : []));
   }
 
   private groupBytes(group: Group, mode: number): number {
@@ -212,20 +214,33 @@ class RowProblem {
     const costs = widths.map((b) => (multiplier * price.codes * b) / 8);
     const fixed = rows * (price.scales + price.order + (zeros ? price.zeros : 0));
     let total = multiplier * (fixed + (allowed.length - 1) * (price.slice ?? 0));
+    // The row that is the cheapest to keep, and what that would cost, should all others be left out.
+    let kept = { row: 0, at: 0, more: Number.POSITIVE_INFINITY };
+    let stored = false;
     for (let r = 0; r < rows; r++) {
       let best = Number.POSITIVE_INFINITY;
       let at = 0;
+      let some = Number.POSITIVE_INFINITY;
+      let someAt = 0;
       for (const j of allowed) {
         const cost = damage[r * widths.length + j]! + costs[j]!;
         if (cost < best) {
           best = cost;
           at = j;
         }
+        if (widths[j]! > 0 && cost < some) {
+          some = cost;
+          someAt = j;
+        }
       }
       total += best;
       if (out) out[r] = at;
+      stored ||= widths[at]! > 0;
+      if (some - best < kept.more) kept = { row: r, at: someAt, more: some - best };
     }
-    return total;
+    if (stored) return total;
+    if (out) out[kept.row] = kept.at;
+    return total + kept.more;
   }
 
   /** Damage a byte, as a first multiplier. */

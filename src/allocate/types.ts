@@ -45,7 +45,7 @@ export interface PlanLayer {
   readonly weight: string;
   /** Width of all rows, the widest of them where `rowBits` is there. */
   readonly bits: number;
-  /** A width, 2..8, for every row: output channels in the weight's order. */
+  /** A width, 2..8, for every row: output channels in the weight's order. 0 for a row that is left out: it gives 0. */
   readonly rowBits?: readonly number[];
   readonly granularity: Granularity;
   /** True: no zero points. With `asymmetricBits`, of the widest rows. */

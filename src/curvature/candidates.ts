@@ -1,7 +1,7 @@
 import type { Granularity } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
 import type { Layer } from '../graph/layers.ts';
-import { type Coded, decode, pickRows } from '../grid/coded.ts';
+import { type Coded, decode, pickRows, rowsLeftOut } from '../grid/coded.ts';
 import type { GridSpec } from '../grid/grid.ts';
 import { encode } from '../grid/rounding/encode.ts';
 import { weightOfRows, weightRows } from '../grid/weight.ts';
@@ -33,7 +33,7 @@ export function specFor(settings: RoundingSettings, bits: number): GridSpec {
 /** Bytes of codes, scales and zero points of a [rows, cols] weight as the output format writes them. */
 export type Price = (rows: number, cols: number, spec: GridSpec) => number;
 
-/** One width for all rows of a layer, or one for each row. */
+/** One width for all rows of a layer, or one for each row, 0 for rows that are left out. */
 export type Width = number | readonly number[];
 
 /** Bytes of codes and scales kept, and of weights in row form; beyond it those not asked for the longest are made anew when needed. */
@@ -124,15 +124,15 @@ export class Candidates {
   /** Rows of the layer at whole widths, where these are all at hand: rows are coded each by itself. */
   private picked(layer: Layer, widths: readonly number[]): Coded | undefined {
     const used = [...new Set(widths)].sort((a, b) => a - b);
-    const whole = used.map((bits) => this.made.get(`${bits} ${layer.weight}`)?.[0]);
-    if (whole.some((slice) => slice === undefined || slice.grid.block > layer.cols)) return undefined;
-    if (used.length === 1) return [whole[0]!];
-    return used.map((bits, i) =>
-      pickRows(
-        whole[i]!,
-        widths.flatMap((b, r) => (b === bits ? [r] : [])),
-      ),
-    );
+    const stored = used.filter((bits) => bits > 0);
+    const whole = new Map(stored.map((bits) => [bits, this.made.get(`${bits} ${layer.weight}`)?.[0]]));
+    for (const slice of whole.values()) if (slice === undefined || slice.grid.block > layer.cols) return undefined;
+    if (used.length === 1) return [whole.get(used[0]!)!];
+    const { grid } = whole.get(stored[0]!)!;
+    return used.map((bits) => {
+      const rows = widths.flatMap((b, r) => (b === bits ? [r] : []));
+      return bits === 0 ? rowsLeftOut(rows, grid) : pickRows(whole.get(bits)!, rows);
+    });
   }
 }
 

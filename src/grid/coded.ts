@@ -1,7 +1,7 @@
 import type { Wasm } from '../wasm/wasm.ts';
 import { dequantize, type Grid } from './grid.ts';
 
-/** Rows of a weight [rows, cols] that share a width, as codes on one grid. */
+/** Rows of a weight [rows, cols] that share a width, as codes on one grid. Of 0 bits: rows that are left out. */
 export interface Slice {
   /** The weight's rows the slice holds, ascending; undefined: all of them. */
   readonly rows: readonly number[] | undefined;
@@ -14,6 +14,16 @@ export interface Slice {
 /** A weight in codes: its slices hold every row exactly once, widths ascending. */
 export type Coded = readonly Slice[];
 
+/** Rows that are left out: 0 bits a weight, a scale of 0 for every row or block. They stand for zeros. */
+export function rowsLeftOut(
+  rows: readonly number[],
+  { cols, block, scaleType }: Pick<Grid, 'cols' | 'block' | 'scaleType'>,
+): Slice {
+  const scales = new Float32Array(rows.length * Math.ceil(cols / block));
+  const grid: Grid = { bits: 0, rows: rows.length, cols, block, symmetric: true, scales, zeros: undefined, scaleType };
+  return { rows, grid, codes: new Uint8Array(rows.length * cols) };
+}
+
 /** The matrix [rows, cols] that the codes stand for. */
 export function decode(wasm: Wasm, coded: Coded): Float32Array {
   const [first] = coded;
@@ -21,6 +31,7 @@ export function decode(wasm: Wasm, coded: Coded): Float32Array {
   const cols = first?.grid.cols ?? 0;
   const out = new Float32Array(coded.reduce((n, s) => n + s.grid.rows, 0) * cols);
   for (const slice of coded) {
+    if (slice.grid.bits === 0) continue;
     const values = dequantize(wasm, slice.codes, slice.grid);
     slice.rows!.forEach((row, i) => {
       out.set(values.subarray(i * cols, (i + 1) * cols), row * cols);

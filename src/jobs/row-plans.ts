@@ -18,6 +18,8 @@ export interface RowSettings {
   /** Groups of layers that share a width. */
   readonly ties?: readonly (readonly string[])[] | undefined;
   readonly rounding: string;
+  /** Whether rows may be left out: given 0 bits. */
+  readonly omit?: boolean | undefined;
 }
 
 /** Why rows of this analyzer's layers cannot have widths of their own; undefined where they can. */
@@ -176,18 +178,28 @@ export class RowPlans {
 
   private rowLayer(layer: Layer, pin: number | undefined): RowLayer {
     const { analyzer, gains } = this;
-    const widths = pin !== undefined ? [pin] : analyzer.widths.filter((b) => b <= WIDEST);
+    const stored = pin !== undefined ? [pin] : analyzer.widths.filter((b) => b <= WIDEST);
+    // A table's rows are looked up: one that the calibration data did not ask for may be the next one asked for.
+    const table = layer.uses.some((u) => u.opType === 'Gather');
+    const omit = this.settings.omit && pin === undefined && !table && layer.rows > 1;
+    const widths = omit ? [0, ...stored] : stored;
     const gain = gains?.get(layer.weight);
     if (gain && gain.length !== layer.rows)
       throw new UsageError(
         `gains of '${layer.weight}': expected ${layer.rows}, one for each row, found ${gain.length}`,
       );
     const damage = new Float64Array(layer.rows * widths.length);
-    widths.forEach((bits, j) => {
+    const sharesAt = (bits: number) => {
       const errors = analyzer.rowErrors(layer, bits);
       const shares = errors.map((e, r) => e * Math.max(0, gain?.[r] ?? 1));
-      const total = shares.reduce((a, b) => a + b, 0);
-      const whole = this.choice(layer, bits).damage;
+      return { shares, total: shares.reduce((a, b) => a + b, 0) };
+    };
+    widths.forEach((bits, j) => {
+      const { shares, total } = sharesAt(bits);
+      // No layer is measured without its rows: they do as their errors do at the smallest width.
+      const least = bits === 0 ? sharesAt(stored[0]!).total : total;
+      const known = this.choice(layer, bits || stored[0]!).damage;
+      const whole = least > 0 ? (known * total) / least : known;
       // Rows that nothing is known to hang on share what the whole layer was seen to do.
       for (let r = 0; r < layer.rows; r++)
         damage[r * widths.length + j] = total > 0 ? (whole * shares[r]!) / total : whole / layer.rows;

@@ -360,8 +360,12 @@ export class Search {
       this.note = `rows are told apart by their own errors alone: ${error.message}`;
     }
     const settings = { pins: pinsOf(this.options), ties: this.options.ties, rounding: this.rounding };
-    const of = (gains: typeof this.gains) => new RowPlans(this.analyzer, table, gains, settings);
-    if (this.gains) this.rows.set('rows', of(this.gains));
+    const of = (gains: typeof this.gains, omit = false) =>
+      new RowPlans(this.analyzer, table, gains, { ...settings, omit });
+    if (this.gains) {
+      this.rows.set('rows', of(this.gains));
+      this.rows.set('rows, some left out', of(this.gains, true));
+    }
     this.rows.set('rows by error', of(undefined));
     return [...this.rows].map(([name, rows]) => rowKind(name, rows));
   }

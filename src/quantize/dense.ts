@@ -20,7 +20,8 @@ import { planeTable } from './tables.ts';
  *
  * Rows of different widths are decoded to int8 slice by slice, joined, and put in their order by a Gather, all in int8; Cast,
  * Sub and Mul are those of the whole weight, scales and zero points stored in the order of its rows. The planes of all slices
- * are one tensor, cut by one Split: a tensor of its own for each would take longer names than some rows take codes.
+ * are one tensor, cut by one Split: a tensor of its own for each would take longer names than some rows take codes. Of rows
+ * left out nothing is stored but a place, any, and a scale of 0.
  */
 export const dense: WeightFormat = {
   name: 'dense',
@@ -105,7 +106,9 @@ function wholeCodes(wasm: Wasm, b: Builder, name: string, slice: Slice, layout: 
 }
 
 /** The slices of a weight as one float value, rows in order. */
-function rowCodes(wasm: Wasm, b: Builder, { name, coded, dims, rowAxis }: QuantizedWeight, layout: Layout): Codes {
+function rowCodes(wasm: Wasm, b: Builder, { name, coded: all, dims, rowAxis }: QuantizedWeight, layout: Layout): Codes {
+  // Rows left out are any others times a scale of 0.
+  const coded = all.filter(({ grid }) => grid.bits > 0);
   const layouts = coded.map(({ grid }) =>
     layoutOf(
       grid,
@@ -114,12 +117,12 @@ function rowCodes(wasm: Wasm, b: Builder, { name, coded, dims, rowAxis }: Quanti
     ),
   );
   const planes = coded.map((slice, i) => (slice.grid.bits === 8 ? [] : packedPlanes(wasm, slice, layouts[i]!)));
-  const all = planes.flat();
-  const packed = concatenated(all);
+  const flat = planes.flat();
+  const packed = concatenated(flat);
   const stored = b.cast(b.initializer(`${name}.q`, tensor('uint8', [packed.length], packed)), DATA_TYPES.int32);
   const cut = b.split(
     stored,
-    all.map((plane) => plane.length),
+    flat.map((plane) => plane.length),
   );
   let bytes = packed.length;
   let next = 0;
@@ -135,7 +138,7 @@ function rowCodes(wasm: Wasm, b: Builder, { name, coded, dims, rowAxis }: Quanti
     return float ? b.cast(value, DATA_TYPES.int8) : value;
   });
   const axis = { axis: { type: 'int', value: layout.rowAxis } } as const;
-  const order = orderTensor(rowOrder(coded));
+  const order = orderTensor(rowOrder(all));
   const at = b.initializer(`${name}.o`, order);
   const index = order.dtype === 'int32' ? at : b.cast(at, DATA_TYPES.int32);
   const rows = b.node('Gather', [b.node('Concat', parts, axis), index], axis);

@@ -250,8 +250,8 @@ function checkRowBits(
     throw new UsageError(`${where}: rowBits: expected ${expected}, found ${found}`);
   };
   if (rowBits!.length !== rows) fail(`a width for each of the ${rows} rows`, rowBits!.length);
-  const bad = rowBits!.find((b) => b > 8 || !format.widths.includes(b));
-  if (bad !== undefined) fail(`widths of format ${format.name} up to 8`, bad);
+  const bad = rowBits!.find((b) => b > 8 || (b !== 0 && !format.widths.includes(b)));
+  if (bad !== undefined) fail(`0 or widths of format ${format.name} up to 8`, bad);
   if (rowBits!.reduce((a, b) => Math.max(a, b)) !== bits) fail(`${bits} bits, the layer's, as the widest`, rowBits);
   if (rowBits!.every((b) => b === bits)) return;
   if (!format.mixedBytes) fail(`one width: format ${format.name} has no other; use format dense`, 'several');

@@ -1,4 +1,4 @@
-import type { Coded } from '../grid/coded.ts';
+import { type Coded, rowsLeftOut } from '../grid/coded.ts';
 import { blockOf, type GridSpec, toInt16, toInt8 } from '../grid/index.ts';
 import { kernelShape } from '../grid/spec.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -46,8 +46,9 @@ export function blankCodes(
     const own =
       typeof widths === 'number' || used.length === 1 ? undefined : widths.flatMap((b, r) => (b === bits ? [r] : []));
     const n = own?.length ?? rows;
-    const { granularity, symmetric, scaleType } = specOf(bits);
+    const { granularity, symmetric, scaleType } = specOf(bits || used.at(-1)!);
     const block = blockOf(n, cols, granularity);
+    if (bits === 0) return rowsLeftOut(own!, { cols, block, scaleType });
     const { count } = kernelShape(n, cols, block);
     const wide = bits > 8 ? Uint16Array : Uint8Array;
     const zeros = symmetric ? undefined : new wide(count);
@@ -56,11 +57,12 @@ export function blankCodes(
   });
 }
 
-/** Place of each row of the weight among the rows of all slices, one after the other. */
+/** Place of each row of the weight among the stored rows of all slices, one after the other; of a row left out any, its scale is 0. */
 export function rowOrder(coded: Coded): number[] {
   const order = new Array<number>(coded.reduce((n, s) => n + s.grid.rows, 0));
   let at = 0;
-  for (const slice of coded) for (let i = 0; i < slice.grid.rows; i++) order[slice.rows?.[i] ?? i] = at++;
+  for (const slice of coded)
+    for (let i = 0; i < slice.grid.rows; i++) order[slice.rows?.[i] ?? i] = slice.grid.bits === 0 ? 0 : at++;
   return order;
 }
 

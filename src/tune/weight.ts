@@ -90,6 +90,7 @@ class TunedSlice {
 
   step(gradient: Float32Array, positionRate: number, scaleRate: number): void {
     const { grid } = this.start;
+    if (grid.bits === 0) return;
     const { codes, scales, zeros, top } = this;
     const inPositions = new Float32Array(gradient.length);
     const inFactors = new Float32Array(scales.length);

@@ -79,7 +79,7 @@ test('a width for every row: kept, and refused where it contradicts itself', () 
   assert.equal(read({})().layers[0], layer);
   throws(read({ bits: 4 }), DataError, /bits: expected 5, the widest of rowBits, found 4/);
   throws(read({ rowBits: [] }), DataError, /rowBits: expected at least one width, found 'none'/);
-  throws(read({ rowBits: [5, 9] }), DataError, /rowBits\[1\]: expected 2 to 8, found 9/);
+  throws(read({ rowBits: [5, 9] }), DataError, /rowBits\[1\]: expected 0 or 2 to 8, found 9/);
   throws(read({ rowBits: [5, 1] }), DataError, /rowBits\[1\]/);
   throws(read({ rowBits: [5, '3'] }), DataError, /rowBits\[1\]/);
   throws(read({ rowBits: 5 }), DataError, /rowBits: expected an array, found 5/);

@@ -59,8 +59,8 @@ function* allChoices({ layers }: RowTable): Generator<number[][]> {
 test('bytes of a layer are those the dense format writes', () => {
   const next = random(3);
   for (let i = 0; i < 300; i++) {
-    const widths = [2, 3, 4, 5, 6, 7, 8].filter(() => next() < 0.6);
-    if (widths.length === 0) continue;
+    const widths = [0, 2, 3, 4, 5, 6, 7, 8].filter(() => next() < 0.6);
+    if (!widths.some((b) => b > 0)) continue;
     const rows = 1 + Math.floor(next() * 400);
     const cols = 1 + Math.floor(next() * 40);
     const block = next() < 0.5 ? 'channel' : 1 + Math.floor(next() * 12);
@@ -70,6 +70,7 @@ test('bytes of a layer are those the dense format writes', () => {
     const price = { codes, scales: 2 * blocks, zeros: blocks, order: rows > 256 ? 2 : 1 };
     const counts = widths.map(() => 0);
     for (let r = 0; r < rows; r++) counts[Math.floor(next() * widths.length)]!++;
+    if (counts[0] === rows && widths[0] === 0) continue;
     const layer: RowLayer = { name: 'l', weight: 'w', rows, widths, asymmetric, price, damage: new Float64Array(0) };
     const specOf = (bits: number) =>
       ({ bits, granularity: block, symmetric: !asymmetric.includes(bits), scaleType: 'float16' }) as const;
@@ -111,6 +112,36 @@ test('small tables: near the best of all choices, never over, the bound below it
   }
   const mean = ratios.reduce((a, b) => a + b, 0) / ratios.length;
   assert.ok(mean < 1.05, `mean ratio to the best ${mean}`);
+});
+
+test('rows may be left out, but never all of a layer', () => {
+  const widths = [0, 2, 4];
+  const table: RowTable = {
+    layers: [rowLayer('a', { rows: 4, cols: 30, widths }, 1), rowLayer('b', { rows: 5, cols: 40, widths }, 2)],
+  };
+  const stored = (w: readonly (readonly number[])[]) => w.every((rows) => rows.some((b) => b > 0));
+  const all = [...allChoices(table)]
+    .filter(stored)
+    .map((w) => ({ bytes: bytesOf(table, w), damage: damageOf(table, w) }));
+  const least = Math.min(...all.map((a) => a.bytes));
+  let leftOut = 0;
+  for (let budget = 70; budget < 190; budget += 3) {
+    const best = all.reduce((m, a) => (a.bytes <= budget ? Math.min(m, a.damage) : m), Number.POSITIVE_INFINITY);
+    let found: ReturnType<typeof allocateRows>;
+    try {
+      found = allocateRows(table, budget);
+    } catch (error) {
+      assert.instance(error, UsageError);
+      continue;
+    }
+    assert.ok(stored(found.widths), `${found.widths}`);
+    assert.is(found.bytes, bytesOf(table, found.widths));
+    assert.ok(found.bytes <= budget && found.bytes >= least);
+    assert.ok(found.lowerBound <= best * (1 + 1e-12), `bound ${found.lowerBound} of ${best}`);
+    assert.ok(found.damage <= 1.5 * best, `${found.damage} against ${best} at ${budget} bytes`);
+    if (found.widths.flat().includes(0)) leftOut++;
+  }
+  assert.ok(leftOut > 3, `${leftOut} plans left rows out`);
 });
 
 test('many rows: the proved gap is small, and rows beat every uniform width at its bytes', () => {
@@ -178,6 +209,7 @@ test('budgets and tables that cannot be are refused', () => {
   const bad = { ...layer, damage: layer.damage.map((d, i) => (i === 3 ? Number.NaN : d)) };
   throws(() => allocateRows({ layers: [bad] }, 99), RangeError, /'a': expected finite damages >= 0, found NaN/);
   throws(() => allocateRows({ layers: [{ ...layer, widths: [3, 2] }] }, 99), RangeError, /ascending widths of 2 to 8/);
+  throws(() => allocateRows({ layers: [{ ...layer, widths: [0] }] }, 99), RangeError, /ascending widths of 2 to 8/);
   throws(() => allocateRows({ layers: [{ ...layer, rows: 5 }] }, 99), RangeError, /expected 10 damages, found 8/);
 });
 

@@ -54,4 +54,22 @@ test('decoding puts every row in its place', () => {
   assert.equal(decode(wasm, halves), decode(wasm, whole));
 });
 
+test('rows left out stand for zeros, whatever the others are', () => {
+  const widths = Array.from({ length: ROWS }, (_, r) => [0, 4, 3][r % 3]!);
+  for (const granularity of ['channel', 5] as const) {
+    const mixed = encode(wasm, w, ROWS, COLS, widths, specOf(granularity, false), 'gptq+cd', gramOf(2));
+    const four = decode(wasm, encode(wasm, w, ROWS, COLS, 4, specOf(granularity, false), 'gptq+cd', gramOf(2)));
+    const found = decode(wasm, mixed);
+    for (let r = 0; r < ROWS; r++) {
+      const row = found.subarray(r * COLS, (r + 1) * COLS);
+      if (widths[r] === 0) assert.ok(row.every((v) => v === 0));
+      if (widths[r] === 4) assert.equal([...row], [...four.subarray(r * COLS, (r + 1) * COLS)]);
+    }
+    assert.equal(
+      mixed.map((s) => s.grid.bits),
+      [0, 3, 4],
+    );
+  }
+});
+
 test.run();

@@ -16,7 +16,7 @@ import { RUNTIMES, runIn } from './run.ts';
 const wasm = await loadWasm();
 const dense = FORMATS.dense!;
 
-/** Widths for every row: all of them in turn in no order; two; one row apart from all others. */
+/** Widths for every row: all of them in turn in no order; two; one row apart from all others; rows left out beside several widths, or one. */
 const MIXES: readonly ((rows: number, seed: number) => number[])[] = [
   (rows, seed) => {
     const next = random(seed);
@@ -24,6 +24,8 @@ const MIXES: readonly ((rows: number, seed: number) => number[])[] = [
   },
   (rows) => Array.from({ length: rows }, (_, r) => (r % 3 === 1 ? 3 : 6)),
   (rows) => Array.from({ length: rows }, (_, r) => (r === rows - 2 ? 8 : 2)),
+  (rows) => Array.from({ length: rows }, (_, r) => [5, 0, 2][r % 3]!),
+  (rows) => Array.from({ length: rows }, (_, r) => (r === 0 ? 0 : 4)),
 ];
 
 interface Variant {

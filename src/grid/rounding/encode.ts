@@ -1,5 +1,5 @@
 import type { Wasm } from '../../wasm/wasm.ts';
-import type { Coded, Slice } from '../coded.ts';
+import { type Coded, rowsLeftOut, type Slice } from '../coded.ts';
 import type { LayerGram } from '../gram.ts';
 import { blockOf, fitGrid, type GridSpec } from '../grid.ts';
 import { METHODS, type Rounding, ROUNDINGS, WIDEST_METHOD } from './roundings.ts';
@@ -7,7 +7,7 @@ import { searchGrids } from './search.ts';
 
 /**
  * A matrix in codes, its grids fitted: clip gram becomes mse where there is no Gram matrix.
- * @param widths one width, or one for each row
+ * @param widths one width, or one for each row, some of which may be 0: rows that are left out
  * @param specOf the grid of a width
  * @param rounding a name in ROUNDINGS, or a rounding of the caller's
  * @throws TypeError, RangeError for arguments that do not fit together, RangeError naming the first weight that is not finite
@@ -29,10 +29,15 @@ export function encode(
   const [first] = typeof widths === 'number' ? [widths] : widths;
   if (typeof widths === 'number' || widths.every((b) => b === first))
     return [{ rows: undefined, ...encodeRows(wasm, w, rows, cols, specOf(first!), rounding, gram) }];
+  const widest = widths.reduce((a, b) => Math.max(a, b));
   return [...new Set(widths)]
     .sort((a, b) => a - b)
     .map((bits): Slice => {
       const some = widths.flatMap((b, r) => (b === bits ? [r] : []));
+      if (bits === 0) {
+        const { granularity, scaleType } = specOf(widest);
+        return rowsLeftOut(some, { cols, block: blockOf(some.length, cols, granularity), scaleType });
+      }
       const part = new Float32Array(some.length * cols);
       some.forEach((r, i) => {
         part.set(w.subarray(r * cols, (r + 1) * cols), i * cols);
