@@ -2,7 +2,7 @@
  * Matrix products with few rows, where packing would cost more than it saves: each element of the large operand is
  * read once, straight from where it lies. C has been multiplied by beta before.
  */
-import { add_lanes } from './lanes';
+import { add_lanes, madd } from './lanes';
 
 /** Longest stretch of the inner dimension that is copied to scratch at a time. */
 const STRETCH = 4096;
@@ -23,10 +23,10 @@ function add_rows8(c: usize, b: usize, ldb: usize, n: i32, a: usize, step: usize
   const s7 = f32x4.splat(alpha * load<f32>(a + 7 * step));
   let i = 0;
   for (; i + 4 <= n; i += 4, c += 16, b += 16) {
-    const u = f32x4.add(f32x4.mul(s0, v128.load(b)), f32x4.mul(s1, v128.load(b + ldb)));
-    const v = f32x4.add(f32x4.mul(s2, v128.load(b + 2 * ldb)), f32x4.mul(s3, v128.load(b + 3 * ldb)));
-    const w = f32x4.add(f32x4.mul(s4, v128.load(b + 4 * ldb)), f32x4.mul(s5, v128.load(b + 5 * ldb)));
-    const x = f32x4.add(f32x4.mul(s6, v128.load(b + 6 * ldb)), f32x4.mul(s7, v128.load(b + 7 * ldb)));
+    const u = madd(f32x4.mul(s0, v128.load(b)), s1, v128.load(b + ldb));
+    const v = madd(f32x4.mul(s2, v128.load(b + 2 * ldb)), s3, v128.load(b + 3 * ldb));
+    const w = madd(f32x4.mul(s4, v128.load(b + 4 * ldb)), s5, v128.load(b + 5 * ldb));
+    const x = madd(f32x4.mul(s6, v128.load(b + 6 * ldb)), s7, v128.load(b + 7 * ldb));
     v128.store(c, f32x4.add(v128.load(c), f32x4.add(f32x4.add(u, v), f32x4.add(w, x))));
   }
   for (; i < n; i++, c += 4, b += 4) {
@@ -44,7 +44,7 @@ function add_rows8(c: usize, b: usize, ldb: usize, n: i32, a: usize, step: usize
 function add_row(c: usize, b: usize, n: i32, s: f32): void {
   const t = f32x4.splat(s);
   let i = 0;
-  for (; i + 4 <= n; i += 4, c += 16, b += 16) v128.store(c, f32x4.add(v128.load(c), f32x4.mul(t, v128.load(b))));
+  for (; i + 4 <= n; i += 4, c += 16, b += 16) v128.store(c, madd(v128.load(c), t, v128.load(b)));
   for (; i < n; i++, c += 4, b += 4) store<f32>(c, load<f32>(c) + s * load<f32>(b));
 }
 
@@ -95,10 +95,10 @@ function dots4(x: usize, y: usize, ldy: usize, k: i32, alpha: f32, c: usize, c_s
   let p = 0;
   for (; p + 4 <= k; p += 4, x += 16, y += 16) {
     const v = v128.load(x);
-    s0 = f32x4.add(s0, f32x4.mul(v, v128.load(y)));
-    s1 = f32x4.add(s1, f32x4.mul(v, v128.load(y + ldy)));
-    s2 = f32x4.add(s2, f32x4.mul(v, v128.load(y + 2 * ldy)));
-    s3 = f32x4.add(s3, f32x4.mul(v, v128.load(y + 3 * ldy)));
+    s0 = madd(s0, v, v128.load(y));
+    s1 = madd(s1, v, v128.load(y + ldy));
+    s2 = madd(s2, v, v128.load(y + 2 * ldy));
+    s3 = madd(s3, v, v128.load(y + 3 * ldy));
   }
   let t0 = add_lanes(s0);
   let t1 = add_lanes(s1);
@@ -125,7 +125,7 @@ function dots4(x: usize, y: usize, ldy: usize, k: i32, alpha: f32, c: usize, c_s
 function dots1(x: usize, y: usize, k: i32, alpha: f32, c: usize): void {
   let s = f32x4.splat(0);
   let p = 0;
-  for (; p + 4 <= k; p += 4, x += 16, y += 16) s = f32x4.add(s, f32x4.mul(v128.load(x), v128.load(y)));
+  for (; p + 4 <= k; p += 4, x += 16, y += 16) s = madd(s, v128.load(x), v128.load(y));
   let t = add_lanes(s);
   for (; p < k; p++, x += 4, y += 4) t += load<f32>(x) * load<f32>(y);
   store<f32>(c, load<f32>(c) + alpha * t);

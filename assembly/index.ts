@@ -1,8 +1,12 @@
 /**
  * The kernels' binary interface, typed for hosts by `Kernels` in src/wasm/kernels.ts. Addresses are usize, sizes i32.
  */
-export { gemm, gemm_scratch } from './gemm';
+export { gemm, gemm_batch, gemm_fused, gemm_scratch } from './gemm';
+export { gemm_pack_a, gemm_pack_b, gemm_packed_a, gemm_packed_b, gemm_rows } from './gemm-pack';
 export { col2im, depthwise2d, im2col } from './conv';
+export { pack_fields, pad_planes } from './conv-pack';
+export { finish_rows } from './conv-finish';
+export { winograd, winograd_filter, winograd_filter_bytes, winograd_panels, winograd_scratch } from './winograd';
 export { avgpool2d, maxpool2d } from './pool';
 export {
   add,
@@ -56,8 +60,10 @@ export {
   mish,
   elu,
   swish,
+  erf_gate,
 } from './unary';
-export { softmax, log_softmax } from './softmax';
+export { softmax, log_softmax, softmax_scores } from './softmax';
+export { lstm_gates } from './cell';
 export { layer_norm, rms_norm, channel_affine } from './norm';
 export {
   sum,
@@ -94,9 +100,21 @@ export {
   codes_to_int16,
 } from './pack';
 export { codes_to_f32, f32_to_codes, i32_to_codes } from './codes';
+export { decode_panels, pack_panels, panels_bytes } from './panels';
+export { qgemm, qgemm_scratch } from './qgemm';
+export { qconv, qconv_scratch } from './qconv';
+export { code_rows, code_words } from './code-rows';
+export { code_gemm, code_gemm_scratch } from './code-gemm';
+export { requantize, scale_sums } from './requantize';
+export { gather_bytes, transpose_bytes } from './channels';
 export { f32_to_f16, f16_to_f32 } from './half';
 export { gate, softmax_gradient, log_softmax_gradient, norm_gradient, channel_dots, weighted_squares } from './gradient';
 export { maxpool2d_gradient, sumpool2d_gradient } from './gradient-window';
+
+/** 1 in the relaxed build, 0 in the plain one. */
+export function relaxed(): i32 {
+  return ASC_FEATURE_RELAXED_SIMD;
+}
 
 /** First address above the static data. */
 export function heap_base(): usize {

@@ -1,120 +1,185 @@
 /**
- * Singular values by one-sided Jacobi rotations (Hestenes 1958), largest remaining column first (de Rijk 1989). Columns
- * are made orthogonal in pairs until every cosine is at rounding level; norms then are the singular values, each right to
- * high relative accuracy however the columns are scaled (Demmel and Veselic 1992).
+ * Singular values by one-sided Jacobi rotations (Hestenes 1958). Columns are made orthogonal in pairs until no rotation changes a
+ * value; their lengths then are the singular values, each right to high relative accuracy however the columns are scaled (Demmel and
+ * Veselic 1992). Each sweep begins with the columns sorted by length (after de Rijk 1989) and works on tiles of them that stay in cache.
  */
-import { dot, norm, swap } from './columns';
+import { norm, swap } from './columns';
+import { begin, get, meet, multiply, renew, renew_inner, set, settle, State, state_size } from './jacobi';
 
 const EPSILON: f64 = 2.220446049250313e-16;
 const MAX_SWEEPS = 60;
-/** Norms below this are 0 for the purpose of rotating: their products would leave the range of f64. */
+/** A sweep whose rotations change no squared length by more than this share is the last: what it leaves is of the order of its square. */
+const SETTLED: f64 = 1e-15;
+/** Columns shorter than this are left as they are. */
 const NEGLIGIBLE: f64 = 1e-290;
-/** Products of norms below this are not formed; the columns are normalised first. */
-const SMALL: f64 = 1e-280;
+/** Bytes of columns that are worked on together: about half of a second-level cache. */
+const TILE = 1 << 20;
+/** And of those that stay in the first. */
+const NEAR = 40 << 10;
 
 export function svd_scratch(m: i32, n: i32): i32 {
-  return 16 + (n << 3);
+  return state_size(m, n);
 }
 
 export function svd(a: usize, m: i32, n: i32, sigma: usize, v: usize, scratch: usize): void {
-  const norms = scratch + 16;
-  const column = <usize>m << 3;
-  const column_v = <usize>n << 3;
+  const state = begin(scratch, a, m, n, v);
+  state.tolerance = EPSILON * EPSILON * <f64>m;
   if (v) {
-    memory.fill(v, 0, column_v * <usize>n);
-    for (let j = 0; j < n; j++) store<f64>(v + <usize>j * column_v + (<usize>j << 3), 1);
+    memory.fill(v, 0, (<usize>n << 3) * <usize>n);
+    for (let j = 0; j < n; j++) store<f64>(v + <usize>j * ((<usize>n << 3) + 8), 1);
   }
-  const tolerance = EPSILON * sqrt<f64>(<f64>m);
-  let sweep = 0;
-  let rotations = 1;
-  while (rotations > 0 && sweep < MAX_SWEEPS) {
-    rotations = 0;
-    sweep++;
-    for (let j = 0; j < n; j++) store<f64>(norms + (<usize>j << 3), norm(a + <usize>j * column, m));
-    for (let i = 0; i < n - 1; i++) {
-      bring_largest(a, column, v, column_v, norms, i, n);
-      const x = a + <usize>i * column;
-      for (let j = i + 1; j < n; j++) {
-        const norm_x = load<f64>(norms + (<usize>i << 3));
-        const norm_y = load<f64>(norms + (<usize>j << 3));
-        if (norm_x < NEGLIGIBLE || norm_y < NEGLIGIBLE) continue;
-        const y = a + <usize>j * column;
-        const cosine = norm_x * norm_y < SMALL ? dot_unit(x, y, m, norm_x, norm_y) : dot(x, y, m) / (norm_x * norm_y);
-        if (!(abs<f64>(cosine) > tolerance)) continue;
-        rotations++;
-        // The rotation that diagonalises [[|x|^2, x.y], [x.y, |y|^2]], by its smaller angle.
-        const zeta = (0.5 * (norm_y / norm_x - norm_x / norm_y)) / cosine;
-        const t = abs<f64>(zeta) > 1e8 ? 0.5 / zeta : copysign<f64>(1, zeta) / (abs<f64>(zeta) + sqrt<f64>(1 + zeta * zeta));
-        const c = 1 / sqrt<f64>(1 + t * t);
-        rotate(x, y, m, c, c * t);
-        if (v) rotate(v + <usize>i * column_v, v + <usize>j * column_v, n, c, c * t);
-        update_norm(norms + (<usize>i << 3), x, m, 1 - t * cosine * (norm_y / norm_x));
-        update_norm(norms + (<usize>j << 3), y, m, 1 + t * cosine * (norm_x / norm_y));
-      }
-    }
+  find_tops(state);
+  let sweep = 1;
+  for (; sweep <= MAX_SWEEPS; sweep++) {
+    refresh(state);
+    state.turned = 0;
+    state.share = 0;
+    turn_all(state, sweep);
+    if (state.strict ? state.turned > 0 : state.share > SETTLED) continue;
+    if (!state.strict) values(state, sigma);
+    if (state.strict || !v) break;
+    // Vectors are to be orthogonal too.
+    state.strict = 1;
+    for (let k = 0; k < state.groups; k++) set(state.changed, k, state.clock);
   }
-  for (let j = 0; j < n; j++) store<f64>(norms + (<usize>j << 3), norm(a + <usize>j * column, m));
-  for (let i = 0; i < n; i++) {
-    bring_largest(a, column, v, column_v, norms, i, n);
-    store<f64>(sigma + (<usize>i << 3), load<f64>(norms + (<usize>i << 3)));
-  }
-  store<i32>(scratch, rotations > 0 ? -sweep : sweep);
+  const converged = sweep <= MAX_SWEEPS;
+  if (!converged && !state.strict) values(state, sigma);
+  if (v) unscale(state);
+  state.sweeps = converged ? sweep : -MAX_SWEEPS;
 }
 
-/** |x|^2 has been multiplied by `factor`; where that cancels, the norm is taken anew. */
+/** Where the columns of each group begin to be other than zero. */
+function find_tops(state: State): void {
+  for (let k = 0; k < state.groups; k++) {
+    let least = state.m;
+    for (let j = 4 * k; j < min<i32>(4 * k + 4, state.n); j++) {
+      const x = state.column(j);
+      let top = 0;
+      while (top < least && get(x, top) == 0) top++;
+      least = top;
+    }
+    store<i32>(state.tops + (<usize>k << 2), least & ~1);
+  }
+}
+
+/** Lengths anew, columns sorted by them. */
+function refresh(state: State): void {
+  const n = state.n;
+  for (let j = 0; j < n; j++) {
+    renew(state, j);
+    if (length(state, j) < NEGLIGIBLE) set(state.squares, j, 0);
+  }
+  for (let i = 0; i < n; i++) bring_longest(state, i);
+  for (let k = 0; k < state.groups; k++) renew_inner(state, k);
+}
+
 // @ts-ignore: decorator
 @inline
-function update_norm(at: usize, x: usize, n: i32, factor: f64): void {
-  store<f64>(at, factor > 0.01 ? load<f64>(at) * sqrt<f64>(factor) : norm(x, n));
+function length(state: State, j: i32): f64 {
+  return sqrt<f64>(get(state.squares, j)) * get(state.factors, j);
 }
 
-/** Swaps column i with the one of largest norm in [i, n). */
-function bring_largest(a: usize, column: usize, v: usize, column_v: usize, norms: usize, i: i32, n: i32): void {
+/** Exchanges column i with the longest of those from i on. */
+function bring_longest(state: State, i: i32): void {
   let best = i;
-  let most = load<f64>(norms + (<usize>i << 3));
-  for (let j = i + 1; j < n; j++) {
-    const candidate = load<f64>(norms + (<usize>j << 3));
+  let most = length(state, i);
+  for (let j = i + 1; j < state.n; j++) {
+    const candidate = length(state, j);
     if (candidate > most) {
       most = candidate;
       best = j;
     }
   }
   if (best == i) return;
-  swap(a + <usize>i * column, a + <usize>best * column, column);
-  if (v) swap(v + <usize>i * column_v, v + <usize>best * column_v, column_v);
-  swap(norms + (<usize>i << 3), norms + (<usize>best << 3), 8);
+  swap(state.column(i), state.column(best), <usize>state.m << 3);
+  if (state.v) swap(state.vector(i), state.vector(best), <usize>state.n << 3);
+  swap(state.squares + (<usize>i << 3), state.squares + (<usize>best << 3), 8);
+  swap(state.factors + (<usize>i << 3), state.factors + (<usize>best << 3), 8);
+  const here = state.tops + (<usize>(i >> 2) << 2);
+  const there = state.tops + (<usize>(best >> 2) << 2);
+  const top = min<i32>(load<i32>(here), load<i32>(there));
+  store<i32>(here, top);
+  store<i32>(there, top);
+  set(state.changed, i >> 2, state.clock);
+  set(state.changed, best >> 2, state.clock);
 }
 
-/** Cosine of columns so small that their norms' product would underflow. */
-function dot_unit(x: usize, y: usize, n: i32, norm_x: f64, norm_y: f64): f64 {
-  let s: f64 = 0;
-  for (let i = 0; i < n; i++) {
-    s += (load<f64>(x + (<usize>i << 3)) / norm_x) * (load<f64>(y + (<usize>i << 3)) / norm_y);
+/**
+ * Every pair of columns once. The first sweep goes from the last columns to the first, so that of a lower triangular matrix zeros
+ * are not touched; later ones from the first, and pass over what has not changed since it was last looked at.
+ */
+function turn_all(state: State, sweep: i32): void {
+  const groups = state.groups;
+  const bytes = max<i32>(1, state.m) << 5;
+  const near = max<i32>(1, NEAR / bytes - 1);
+  const tile = near * max<i32>(1, TILE / (2 * near * bytes));
+  const tiles = (groups + tile - 1) / tile;
+  state.clock = <f64>sweep * steps(state);
+  for (let t = 0; t < tiles; t++) {
+    const x = (sweep == 1 ? tiles - 1 - t : t) * tile;
+    const x_end = min<i32>(groups, x + tile);
+    const parts = (x_end - x + near - 1) / near;
+    for (let y = x; y < groups; y += tile) {
+      const y_end = min<i32>(groups, y + tile);
+      for (let p = 0; p < parts; p++) {
+        const from = x + (sweep == 1 ? parts - 1 - p : p) * near;
+        part(state, sweep, from, min<i32>(x_end, from + near), y, y_end);
+      }
+    }
   }
-  return s;
 }
 
-/** (x, y) = (c x - s y, s x + c y) */
+/** Visits of a sweep: each group alone and with every later one. */
 // @ts-ignore: decorator
 @inline
-function rotate(x: usize, y: usize, n: i32, c: f64, s: f64): void {
-  const cc = f64x2.splat(c);
-  const ss = f64x2.splat(s);
-  let i = 0;
-  for (; i + 4 <= n; i += 4, x += 32, y += 32) {
-    const x0 = v128.load(x);
-    const x1 = v128.load(x, 16);
-    const y0 = v128.load(y);
-    const y1 = v128.load(y, 16);
-    v128.store(x, f64x2.sub(f64x2.mul(cc, x0), f64x2.mul(ss, y0)));
-    v128.store(x, f64x2.sub(f64x2.mul(cc, x1), f64x2.mul(ss, y1)), 16);
-    v128.store(y, f64x2.add(f64x2.mul(ss, x0), f64x2.mul(cc, y0)));
-    v128.store(y, f64x2.add(f64x2.mul(ss, x1), f64x2.mul(cc, y1)), 16);
+function steps(state: State): f64 {
+  return <f64>state.groups * <f64>(state.groups + 1) * 0.5;
+}
+
+/** Groups k of [x, x_end) with the later groups l of [y, y_end); with one another too where y is at the tile of x. */
+function part(state: State, sweep: i32, x: i32, x_end: i32, y: i32, y_end: i32): void {
+  if (y <= x) {
+    for (let i = x; i < x_end; i++) {
+      const k = sweep == 1 ? x_end - 1 - (i - x) : i;
+      settle(state, k);
+      state.clock += 1;
+      for (let l = k + 1; l < x_end; l++) visit(state, sweep, k, l);
+    }
   }
-  for (; i < n; i++, x += 8, y += 8) {
-    const x0 = load<f64>(x);
-    const y0 = load<f64>(y);
-    store<f64>(x, c * x0 - s * y0);
-    store<f64>(y, s * x0 + c * y0);
+  for (let l = max<i32>(x_end, y); l < y_end; l++) {
+    for (let i = x; i < x_end; i++) visit(state, sweep, sweep == 1 ? x_end - 1 - (i - x) : i, l);
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function visit(state: State, sweep: i32, k: i32, l: i32): void {
+  const before = state.clock - steps(state);
+  const same = get(state.changed, k) < before && get(state.changed, l) < before;
+  if (!(same && sweep > 2)) meet(state, k, l);
+  state.clock += 1;
+}
+
+/** The lengths of the columns, sorted, to sigma. */
+function values(state: State, sigma: usize): void {
+  const n = state.n;
+  for (let j = 0; j < n; j++) {
+    set(sigma, j, norm(state.column(j), state.m) * get(state.factors, j));
+  }
+  const end = sigma + (<usize>n << 3);
+  for (let x = sigma; x < end; x += 8) {
+    let best = x;
+    for (let p = x + 8; p < end; p += 8) if (load<f64>(p) > load<f64>(best)) best = p;
+    swap(x, best, 8);
+  }
+}
+
+/** Columns, and vectors, times their factors, sorted by length. */
+function unscale(state: State): void {
+  const n = state.n;
+  refresh(state);
+  for (let j = 0; j < n; j++) {
+    multiply(state.column(j), state.m, get(state.factors, j));
+    multiply(state.vector(j), n, get(state.factors, j));
   }
 }

@@ -32,6 +32,8 @@ const SOFTPLUS = 15;
 const MISH = 16;
 const ELU = 17;
 const SWISH = 18;
+const ERF_GATE = 19;
+const ERF_GATE_DIV = 20;
 
 // @ts-ignore: decorator
 @inline
@@ -55,7 +57,16 @@ function apply(op: i32, x: v128, s: f32, t: f32): v128 {
   if (op == MISH) return mish_f32x4(x);
   if (op == ELU) return elu_f32x4(x, s, t);
   if (op == SWISH) return f32x4.mul(x, sigmoid_f32x4(f32x4.mul(x, f32x4.splat(s))));
+  if (op == ERF_GATE) return gated(x, erf_f32x4(f32x4.mul(x, f32x4.splat(s))));
+  if (op == ERF_GATE_DIV) return gated(x, erf_f32x4(f32x4.div(x, f32x4.splat(s))));
   return v128.bitselect(f32x4.mul(x, f32x4.splat(s)), x, f32x4.lt(x, f32x4.splat(0)));
+}
+
+/** x (1 + e) / 2 */
+// @ts-ignore: decorator
+@inline
+function gated(x: v128, e: v128): v128 {
+  return f32x4.mul(f32x4.mul(x, f32x4.add(e, f32x4.splat(1))), f32x4.splat(0.5));
 }
 
 // @ts-ignore: decorator
@@ -132,4 +143,8 @@ export function elu(x: usize, y: usize, n: i32, alpha: f32, beta: f32): void {
 }
 export function swish(x: usize, y: usize, n: i32, alpha: f32): void {
   map(SWISH, x, y, n, alpha, 0);
+}
+export function erf_gate(x: usize, y: usize, n: i32, factor: f32, divide: i32): void {
+  if (divide) map(ERF_GATE_DIV, x, y, n, factor, 0);
+  else map(ERF_GATE, x, y, n, factor, 0);
 }

@@ -1,4 +1,4 @@
-// Makes build/kernels.wasm and dist/. Flags: --kernels (only the kernels), --no-types (no declarations).
+// Makes build/kernels.wasm, build/kernels-relaxed.wasm and dist/. Flags: --kernels (only the kernels), --no-types (no declarations).
 //
 // dist/index.js and dist/node.js share one chunk, so that a class has one identity through either door; index.js and that
 // chunk import nothing, so that they load in browsers and edge workers. dist/cli.js stands alone. The kernels stay a file
@@ -22,6 +22,11 @@ import { build } from 'esbuild';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
+/** Builds of the kernels: a target of asconfig.json each, and the file it makes. */
+const KERNELS = [
+  { target: 'release', file: 'kernels.wasm' },
+  { target: 'relaxed', file: 'kernels-relaxed.wasm' },
+];
 const sha256 = (bytes) => createHash('sha256').update(bytes).digest('hex');
 
 class BuildError extends Error {}
@@ -55,22 +60,27 @@ function kernelHash() {
   return hash.digest('hex');
 }
 
-async function buildKernels() {
-  const out = at('build', 'kernels.wasm');
-  const record = at('build', 'kernels.hash');
-  const inputs = kernelHash();
+async function buildKernel({ target, file }, inputs) {
+  const out = at('build', file);
+  const record = out.replace(/wasm$/, 'hash');
   if (existsSync(out) && existsSync(record)) {
-    if (readFileSync(record, 'utf8') === `${inputs} ${sha256(readFileSync(out))}\n`) return 'unchanged';
+    if (readFileSync(record, 'utf8') === `${inputs} ${sha256(readFileSync(out))}\n`) return false;
   }
-  const temporary = join('build', `kernels-${process.pid}.wasm`);
+  const temporary = join('build', file.replace(/\.wasm$/, `-${process.pid}.wasm`));
   try {
-    await runNode([at('node_modules/assemblyscript/bin/asc.js'), '--target', 'release', '--outFile', temporary]);
+    await runNode([at('node_modules/assemblyscript/bin/asc.js'), '--target', target, '--outFile', temporary]);
     renameSync(at(temporary), out);
   } finally {
     rmSync(at(temporary), { force: true });
   }
   replace(record, `${inputs} ${sha256(readFileSync(out))}\n`);
-  return 'built';
+  return true;
+}
+
+async function buildKernels() {
+  const inputs = kernelHash();
+  const made = await Promise.all(KERNELS.map((kernel) => buildKernel(kernel, inputs)));
+  return made.some((built) => built) ? 'built' : 'unchanged';
 }
 
 /** `require` of a built-in module inside a CommonJS package becomes a static import, which an ES module can have. */
@@ -124,10 +134,11 @@ function doors() {
   });
 }
 
+/** The command, and the benchmark that it loads when asked for. */
 function cli() {
   return build({
     ...common,
-    entryPoints: { cli: 'src/cli/main.ts' },
+    entryPoints: { cli: 'src/cli/main.ts', bench: 'bench/speed/index.ts' },
     platform: 'node',
     banner: { js: '#!/usr/bin/env node' },
     outdir: 'dist',
@@ -142,7 +153,7 @@ function checkImports({ outputs }) {
     for (const { path, external } of output.imports) {
       if (!external) continue;
       if (!isBuiltin(path)) throw new BuildError(`${file}: import of '${path}' was not bundled`);
-      if (name !== 'cli.js' && name !== 'node.js')
+      if (!['cli.js', 'bench.js', 'node.js'].includes(name))
         throw new BuildError(`${file}: imports '${path}', but must load without Node (see ${users(output)})`);
     }
   }
@@ -155,14 +166,14 @@ function users(output) {
 }
 
 async function bundle() {
-  for (const entry of ['src/index.ts', 'src/node.ts', 'src/cli/main.ts'])
+  for (const entry of ['src/index.ts', 'src/node.ts', 'src/cli/main.ts', 'bench/speed/index.ts'])
     if (!existsSync(at(entry))) throw new BuildError(`${entry} is missing`);
   const results = await Promise.all([doors(), cli()]);
   for (const { metafile } of results) checkImports(metafile);
   const files = results.flatMap(({ outputFiles }) => outputFiles);
   for (const { path, contents } of files) replace(path, contents);
   chmodSync(at('dist', 'cli.js'), 0o755);
-  replace(at('dist', 'kernels.wasm'), readFileSync(at('build', 'kernels.wasm')));
+  for (const { file } of KERNELS) replace(at('dist', file), readFileSync(at('build', file)));
   const made = new Set(files.map(({ path }) => basename(path)));
   for (const name of readdirSync(at('dist')))
     if (/^core-.*\.js$/.test(name) && !made.has(name)) rmSync(at('dist', name), { force: true });

@@ -5,16 +5,16 @@ import { type Calibration, calibrate } from './calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses } from './curvature/damage.ts';
 import { rowGains } from './curvature/jac.ts';
-import { JointMeasurement, weightsOf } from './curvature/joint.ts';
+import { JointMeasurement, weightsOf, widthsIn } from './curvature/joint.ts';
 import { type Checkpoint, type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
 import './curvature/jac.ts';
-import { localErrorRows } from './curvature/rows.ts';
-import { leastConvolutionNorm } from './curvature/least-norm.ts';
-import { type LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
+import { leftOutErrorRows, localErrorRows } from './curvature/rows.ts';
+import { LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
-import { UnsupportedError, UsageError } from './errors.ts';
+import { UnsupportedError } from './errors.ts';
+import { biasesOf } from './graph/biases.ts';
 import { equalize } from './graph/equalize.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import type { Coded } from './grid/coded.ts';
@@ -24,26 +24,33 @@ import { Session } from './graph/session.ts';
 import { unsupportedIn } from './graph/steps.ts';
 import type { Model } from './onnx/model.ts';
 import type { Progress } from './progress.ts';
-import { FORMATS } from './quantize/formats.ts';
 import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sequentialPass } from './quantize/sequential.ts';
-import { sizeOf, type Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 import { checkTunable, tune, type Tuned, type TuneInput } from './tune/index.ts';
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
-import { PrecisionRequirement } from './verify/requirement.ts';
+import type { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
-import { floatBytes, inFloat, type LayerCurvature, scaleOf, withoutNonFinite } from './analyzer/layers.ts';
-import { roundingNotes } from './analyzer/notes.ts';
+import { heldOf, measureOne } from './analyzer/batch.ts';
+import type { Facts } from './analyzer/facts.ts';
+import {
+  checkTable,
+  inFloat,
+  type LayerCurvature,
+  requirementOf,
+  squaredDistance,
+  unmeasured,
+  withoutNonFinite,
+} from './analyzer/layers.ts';
+import { fewSamplesNote, roundingNotes, shortenedNote } from './analyzer/notes.ts';
 import {
   type AnalyzerOptions,
-  DEFAULT_ROUNDING,
-  FEWEST_TO_HOLD_BACK,
-  HELD_BACK,
-  LARGEST_BATCH,
+  formatOf,
+  roundingIn,
   TABLE_PREDICTIONS,
   TABLE_SAMPLES,
-  TRACE_BYTES,
+  targetOf,
   widthsOf,
 } from './analyzer/options.ts';
 
@@ -80,6 +87,11 @@ export class CurvatureQuantizationAnalyzer {
   candidates: Candidates;
   private spectra = new Map<string, LayerSpectrum>();
   private costs: CostTable | undefined;
+  private known: Facts | undefined;
+  /** weight -> width -> error of each row. */
+  private errors = new Map<string, Map<number, Float64Array>>();
+  private unrounded: readonly string[] | undefined;
+  private shortened: string | undefined;
 
   /**
    * @throws RangeError for a target accuracy that is not positive or widths outside 2..8 and 16
@@ -90,20 +102,10 @@ export class CurvatureQuantizationAnalyzer {
     private readonly wasm: Wasm,
     private readonly options: AnalyzerOptions = {},
   ) {
-    this.targetAccuracy = options.targetAccuracy ?? 0.01;
-    if (!(this.targetAccuracy > 0))
-      throw new RangeError(`targetAccuracy: expected a number above 0, got ${options.targetAccuracy}`);
+    this.targetAccuracy = targetOf(options);
     this.widths = widthsOf(options);
-    const named = options.format ?? 'dense';
-    const format = Object.hasOwn(FORMATS, named) ? FORMATS[named] : undefined;
-    if (!format) throw new UsageError(`format ${options.format}: expected one of ${Object.keys(FORMATS).join(', ')}`);
-    this.format = format;
-    const rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
-    const { scaleTypes } = format;
-    this.rounding = {
-      ...rounding,
-      scaleType: scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!,
-    };
+    this.format = formatOf(options);
+    this.rounding = roundingIn(this.format, options);
     const prepared = prepareModel(model);
     this.model = options.equalize ? equalize(prepared).model : prepared;
     const { layers, left } = withoutNonFinite(wasm, this.model, findLayers(this.model));
@@ -158,23 +160,35 @@ export class CurvatureQuantizationAnalyzer {
       throw new RangeError(`batches: expected a whole number >= 1, got ${batches}`);
     checkDataset(dataset, this.session.inputs);
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
-    const { batch, predictions } = await this.measureOne(dataset, losses[0]!.output);
+    const { output } = losses[0]!;
+    const { batch, predictions } = await measureOne(this.session, dataset, output, this.options.batch);
     const fit = (wanted: number) => batchesFor(dataset, this.session.inputs, batch, wanted).samples;
     const all = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
-    const held = all >= FEWEST_TO_HOLD_BACK ? fit(Math.ceil(all * HELD_BACK)) : 0;
-    const limit = held < all ? all - held : all;
-    const calibration = await calibrate(this.wasm, this.session, this.layers, dataset, {
-      batch,
-      samples: limit,
-      progress: (done, total) => this.progress('calibrating', done, total),
-    });
+    const limit = all - heldOf(all, fit);
+    const before = this.known?.calibration;
+    const calibration =
+      before?.samples === limit
+        ? before
+        : await calibrate(this.wasm, this.session, this.layers, dataset, {
+            batch,
+            samples: limit,
+            progress: (done, total) => this.progress('calibrating', done, total),
+          });
     const samples = fit(Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions))));
     this.calibration = calibration;
     this.data = { dataset, calibration, losses, samples, batch };
     this.candidates = this.makeCandidates();
     this.costs = undefined;
+    this.errors = new Map();
+    this.unrounded = undefined;
+    if (calibration === before) this.takeFacts();
     const judged = limit < all ? { start: limit, samples: all - limit } : { start: 0, samples: all };
-    this.joint = new JointMeasurement(this.context(), this.data, judged);
+    this.joint = new JointMeasurement(
+      this.context(),
+      this.data,
+      judged,
+      calibration === before ? this.known?.damages : undefined,
+    );
     return calibration;
   }
 
@@ -194,10 +208,15 @@ export class CurvatureQuantizationAnalyzer {
     for (const [i, layer] of this.layers.entries()) {
       if (this.spectra.has(layer.weight)) continue;
       this.progress('singular values', i, this.layers.length);
+      const rows = () => this.candidates.float(layer);
+      const before = this.known?.spectra.get(layer.weight);
       this.spectra.set(
         layer.weight,
-        layerSpectrum(this.wasm, layer, () => this.candidates.float(layer)),
+        before
+          ? new LayerSpectrum(this.wasm, layer, rows, before.sigmaMax, before.exact, before.by, before.condition)
+          : layerSpectrum(this.wasm, layer, rows),
       );
+      if (before) continue;
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return this.spectra;
@@ -230,17 +249,7 @@ export class CurvatureQuantizationAnalyzer {
    * @throws UsageError naming the range that can be met
    */
   checkBudget(budget: Budget, options: Pick<OptimizerOptions, 'pins' | 'ties'> = {}): void {
-    const layers = this.layers.map((layer) => ({
-      name: layer.name,
-      weight: layer.weight,
-      opType: layer.opType,
-      params: layer.params,
-      choices: [
-        ...this.widths.map((bits) => ({ bits, damage: 0, bytes: this.candidates.bytes(layer, bits), measured: false })),
-        inFloat(layer),
-      ],
-    }));
-    const table: CostTable = { version: 1, metric: 'none', unit: 'proxy', samples: 0, layers };
+    const table = unmeasured(this.layers, this.widths, (layer, bits) => this.candidates.bytes(layer, bits));
     new BitWidthOptimizer(table, { ...options, widths: this.widths }).optimize(budget, 'greedy');
   }
 
@@ -249,17 +258,7 @@ export class CurvatureQuantizationAnalyzer {
    * @throws UsageError where it is about other layers, or counts other bytes than this format and granularity take
    */
   useCostTable(table: CostTable): void {
-    const mine = this.layers.map((l) => `${l.weight}:${l.params}`).join();
-    if (table.version !== 1 || table.layers.map((l) => `${l.weight}:${l.params}`).join() !== mine)
-      throw new UsageError('cost table: expected one of this model, found one with other layers');
-    for (const [i, layer] of this.layers.entries())
-      for (const { bits, bytes } of table.layers[i]!.choices) {
-        const own = bits === 32 ? floatBytes(layer) : this.candidates.bytes(layer, bits);
-        if (bytes !== own)
-          throw new UsageError(
-            `cost table, layer '${layer.name}' at ${bits} bits: expected ${own} bytes as format ${this.format.name} writes it, found ${bytes}`,
-          );
-      }
+    checkTable(table, this.layers, (layer, bits) => this.candidates.bytes(layer, bits), this.format.name);
     this.costs = table;
   }
 
@@ -267,10 +266,7 @@ export class CurvatureQuantizationAnalyzer {
   lossCurvature(layer: Layer, bits: number): number | null {
     const choice = this.costs?.layers.find((l) => l.weight === layer.weight)?.choices.find((c) => c.bits === bits);
     if (!choice || !this.costs || this.costs.unit === 'proxy' || bits === 32) return null;
-    const float = this.candidates.float(layer);
-    const values = this.candidates.values(layer, bits);
-    let square = 0;
-    for (let i = 0; i < float.length; i++) square += (values[i]! - float[i]!) ** 2;
+    const square = squaredDistance(this.candidates.float(layer), this.candidates.values(layer, bits));
     return square > 0 ? choice.damage / square : 0;
   }
 
@@ -311,21 +307,9 @@ export class CurvatureQuantizationAnalyzer {
     return this.layers.map((layer) => {
       const spectrum = this.spectra.get(layer.weight);
       if (!spectrum) throw new RangeError('call computeCurvature() before precision requirements are asked for');
-      const alpha = scaleOf(layer);
-      return new PrecisionRequirement(
-        layer.name,
-        spectrum.sigmaMax * alpha,
-        this.inputNorm(layer),
-        this.targetAccuracy,
-        (spectrum.exact
-          ? spectrum.sigmaMax
-          : leastConvolutionNorm(
-              this.wasm,
-              layer,
-              this.candidates.float(layer),
-              this.calibration?.shapes.get(layer.input),
-            )) * alpha,
-      );
+      const shape = this.calibration?.shapes.get(layer.input);
+      const rows = () => this.candidates.float(layer);
+      return requirementOf(this.wasm, layer, spectrum, this.inputNorm(layer), this.targetAccuracy, rows, shape);
     });
   }
 
@@ -338,14 +322,26 @@ export class CurvatureQuantizationAnalyzer {
   /** Damage with all layers quantized together, measured on the calibration data. @throws RangeError before `calibrate` */
   async measure(plan: Pick<Plan, 'layers'>): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
-    return this.joint.damage(new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
+    return this.joint.damage(widthsIn(plan));
+  }
+
+  /** The same on the first of these samples alone, which `measure` goes on from: to tell what is much worse than another. */
+  async measureFirst(plan: Pick<Plan, 'layers'>): Promise<{ readonly damage: number; readonly samples: number }> {
+    if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
+    return { damage: await this.joint.damageOnFirst(widthsIn(plan)), samples: this.joint.firstSamples };
   }
 
   /** dw H dw' of each row of the layer at that width, 0 for rows left out, on the calibration data. @throws RangeError before `calibrate` */
   rowErrors(layer: Layer, bits: number): Float64Array {
     if (!this.data) throw new RangeError('call calibrate() before errors of rows are asked for');
-    const values = bits === 0 ? new Float32Array(layer.rows * layer.cols) : this.candidates.values(layer, bits);
-    return localErrorRows(this.context(), this.data, layer, values);
+    const before = this.errors.get(layer.weight)?.get(bits);
+    if (before) return before;
+    const errors =
+      bits === 0
+        ? leftOutErrorRows(this.context(), this.data, layer)
+        : localErrorRows(this.context(), this.data, layer, this.candidates.values(layer, bits));
+    this.errors.set(layer.weight, (this.errors.get(layer.weight) ?? new Map()).set(bits, errors));
+    return errors;
   }
 
   /**
@@ -359,7 +355,7 @@ export class CurvatureQuantizationAnalyzer {
 
   /** The weights that a plan puts in the place of the initializers, by name: for `Session.run`. */
   weightsOf(plan: Pick<Plan, 'layers'>): Map<string, Tensor> {
-    return weightsOf(this, new Map(plan.layers.map((l) => [l.weight, l.rowBits ?? l.bits])));
+    return weightsOf(this, widthsIn(plan));
   }
 
   /**
@@ -370,18 +366,21 @@ export class CurvatureQuantizationAnalyzer {
     if (!this.data || !this.calibration)
       throw new RangeError('call calibrate() before a plan is quantized in sequence');
     const { dataset, batch, calibration } = this.data;
-    const { coded } = await sequentialPass(this.wasm, {
+    const own = plan.layers.every((l) => l.granularity === this.rounding.granularity);
+    const { coded, samples } = await sequentialPass(this.wasm, {
       model: this.model,
       layers: this.layers,
       plan,
       spec: this.rounding,
       float: (layer) => this.candidates.float(layer),
+      coded: own ? (layer, width) => this.candidates.coded(layer, width) : undefined,
       gram: (layer) => calibration.layers.get(layer.weight)?.gram,
       dataset,
       batch,
       samples: calibration.samples,
       progress: (...p) => this.progress(...p),
     });
+    this.shortened = samples < calibration.samples ? shortenedNote(samples, calibration.samples) : undefined;
     return coded;
   }
 
@@ -400,8 +399,8 @@ export class CurvatureQuantizationAnalyzer {
    * Weights in codes, biases and norms trained towards the model's own outputs on the calibration data (`tune`).
    * @throws UnsupportedError naming what gradients cannot pass, DataError for too few samples, RangeError before `calibrate`
    */
-  async tune(coded: TuneInput['coded'], steps: number): Promise<Tuned> {
-    return tune(this.wasm, { ...this.tunable(), coded, steps, seed: this.options.seed ?? 0 });
+  async tune(coded: TuneInput['coded'], steps: number, initializers?: Tuned['initializers']): Promise<Tuned> {
+    return tune(this.wasm, { ...this.tunable(), coded, initializers, steps, seed: this.options.seed ?? 0 });
   }
 
   /** Whether `tune` can run, before what it starts from is there. @throws as it does */
@@ -420,19 +419,49 @@ export class CurvatureQuantizationAnalyzer {
   }
 
   /** Layers whose codes are the nearest for want of anything better, and why: lines for a report. */
-  get roundingNotes(): string[] {
+  get roundingNotes(): readonly string[] {
     const rounds = this.rounding.rounding !== 'nearest' && this.calibration;
-    return rounds ? roundingNotes(this.wasm, this.layers, rounds) : [];
+    this.unrounded ??= rounds ? roundingNotes(this.wasm, this.layers, rounds) : [];
+    return this.unrounded;
+  }
+
+  /** What a report has to say of how the calibration data was used, one line each. */
+  get notes(): readonly string[] {
+    const few = this.calibrated && !this.judgedApart ? [fewSamplesNote(this.calibrated.samples)] : [];
+    return [...few, ...this.roundingNotes, ...(this.shortened === undefined ? [] : [this.shortened])];
+  }
+
+  /**
+   * Takes what was learnt before from the same model, data and settings, so that `calibrate` need not run the data and layers need
+   * not be coded. Before `calibrate`.
+   */
+  useFacts(facts: Facts): void {
+    this.known = facts;
+  }
+
+  /** What was learnt so far that serves any budget. */
+  get facts(): Facts {
+    const { calibration, candidates, errors: rowErrors, unrounded: notes, joint } = this;
+    const spectra = new Map([...this.spectra].map(([weight, s]) => [weight, s.known]));
+    return { calibration, codes: candidates.whole(), rowErrors, spectra, notes, damages: joint?.measured ?? new Map() };
+  }
+
+  private takeFacts(): void {
+    const { codes, rowErrors, notes } = this.known!;
+    const layers = new Map(this.layers.map((l) => [l.weight, l]));
+    for (const { weight, bits, slice } of codes) this.candidates.take(layers.get(weight)!, bits, slice);
+    this.errors = new Map([...rowErrors].map(([weight, own]) => [weight, new Map(own)]));
+    this.unrounded = notes;
   }
 
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */
   get grams(): Map<string, { gram: Float32Array; groups: number }> {
-    const grams = new Map<string, { gram: Float32Array; groups: number }>();
-    for (const layer of this.layers) {
-      const gram = this.calibration?.layers.get(layer.weight)?.gram;
-      if (gram) grams.set(layer.weight, { gram, groups: layer.groups });
-    }
-    return grams;
+    return new Map(
+      this.layers.flatMap(({ weight, groups }) => {
+        const gram = this.calibration?.layers.get(weight)?.gram;
+        return gram ? [[weight, { gram, groups }] as const] : [];
+      }),
+    );
   }
 
   /**
@@ -475,22 +504,7 @@ export class CurvatureQuantizationAnalyzer {
   private makeCandidates(): Candidates {
     const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
     const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
-    return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration);
-  }
-
-  /** Runs one sample, or as few as the model takes, to learn how many predictions it holds and how large a batch may be. */
-  private async measureOne(dataset: Dataset, output: string): Promise<{ batch: number; predictions: number }> {
-    const { batch: least } = batchesFor(dataset, this.session.inputs, 1);
-    for await (const one of dataset.batches(least, { limit: least })) {
-      let bytes = 0;
-      const observe = (_: unknown, __: unknown, outputs: readonly { dims: readonly number[] }[]) => {
-        for (const t of outputs) bytes += 4 * sizeOf(t.dims);
-      };
-      const dims = this.session.run(one.feeds, { observe })[output]!.dims;
-      const room = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
-      const { batch } = batchesFor(dataset, this.session.inputs, this.options.batch ?? room);
-      return { batch, predictions: Math.max(1, Math.floor(sizeOf(dims.slice(0, -1)) / least)) };
-    }
-    return { batch: 1, predictions: 1 };
+    const biases = biasesOf(this.model, this.layers);
+    return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration, biases);
   }
 }

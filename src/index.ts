@@ -128,5 +128,17 @@ export * from './errors.ts';
 export * from './tensor.ts';
 export { VERSION } from './version.ts';
 export type { Arena } from './wasm/arena.ts';
+export { type KernelCall, KernelError, type KernelName } from './wasm/calls.ts';
+export {
+  type Build,
+  BUILDS,
+  fastestBuild,
+  kernelFile,
+  supportsRelaxed,
+  supportsSimd,
+  supportsThreads,
+} from './wasm/features.ts';
 export type { Kernels } from './wasm/kernels.ts';
-export { Wasm, type WasmOptions } from './wasm/wasm.ts';
+export { withSharedMemory } from './wasm/shared.ts';
+export { MAX_THREADS, Wasm, type WasmOptions } from './wasm/wasm.ts';
+export type { PoolWorker, Spawn, WorkerData } from './wasm/worker.ts';

@@ -1,30 +1,43 @@
 /** Kappa for Node: all of the neutral door, and what touches the disk. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { UnsupportedError } from './errors.ts';
 import { readModel } from './onnx/index.ts';
 import type { Model } from './onnx/model.ts';
 import { externalFiles } from './node/external.ts';
 import { codeOf, readInput } from './node/read.ts';
+import { nodeSpawn } from './node/threads.ts';
+import { type Build, kernelFile, supportsRelaxed } from './wasm/features.ts';
 import { Wasm, type WasmOptions } from './wasm/wasm.ts';
 
 export * from './index.ts';
 export { caseFolders, readCase } from './node/cases.ts';
 export { datasetFiles, openDataset } from './node/dataset.ts';
 export { externalFiles } from './node/external.ts';
+export { nodeSpawn } from './node/threads.ts';
+
+export interface LoadOptions extends WasmOptions {
+  /** The build: `plain` (unless told), whose results are the same to the bit on every machine, or `relaxed`. */
+  readonly build?: Build | undefined;
+}
 
 /**
- * The kernels: kernels.wasm beside this module, or, run from a checkout's sources, the one built there.
- * @throws Error where neither is there
+ * The kernels: the build's file beside this module, or, run from a checkout's sources, the one built there.
+ * @throws UnsupportedError where this engine does not run the relaxed build
+ * @throws Error where the file is not there
  */
-export async function loadKernels(options: WasmOptions = {}): Promise<Wasm> {
-  for (const place of ['./kernels.wasm', '../build/kernels.wasm']) {
+export async function loadKernels({ build = 'plain', ...options }: LoadOptions = {}): Promise<Wasm> {
+  if (build === 'relaxed' && !supportsRelaxed())
+    throw new UnsupportedError('build relaxed: this engine has no relaxed SIMD (Node 22 and later have it)');
+  const file = kernelFile(build);
+  for (const place of [`./${file}`, `../build/${file}`]) {
     try {
-      return await Wasm.create(await readFile(new URL(place, import.meta.url)), options);
+      return await Wasm.create(await readFile(new URL(place, import.meta.url)), { spawn: nodeSpawn, ...options });
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
     }
   }
-  throw new Error('kernels.wasm is missing beside this module: run `npm run build`');
+  throw new Error(`${file} is missing beside this module: run \`npm run build\``);
 }
 
 /** A model from a file, its external data read as it is asked for. @throws ModelError naming the file: missing, no model, damaged */

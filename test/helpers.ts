@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { supportsRelaxed } from '../src/wasm/features.ts';
 import { Wasm } from '../src/wasm/wasm.ts';
 
 export const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -11,6 +12,9 @@ export function loadWasm(): Promise<Wasm> {
   if (!existsSync(file)) throw new Error('build/kernels.wasm is missing: run `npm run build:wasm` first');
   return Wasm.create(readFileSync(file));
 }
+
+/** Flags under which this Node runs the relaxed build. */
+export const RELAXED_FLAGS: readonly string[] = supportsRelaxed() ? [] : ['--experimental-wasm-relaxed-simd'];
 
 /** A seeded generator of uniform numbers in [0, 1): mulberry32. */
 export function random(seed: number): () => number {
@@ -33,6 +37,16 @@ export function normals(n: number, next: () => number, scale = 1): Float32Array 
     x[i] = s * scale;
   }
   return x;
+}
+
+/** What the promise was rejected with. */
+export async function failure(promise: Promise<unknown>): Promise<Error> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as Error;
+  }
+  throw new Error('expected a rejection');
 }
 
 /** Path of a file in models/. */

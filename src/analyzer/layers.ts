@@ -1,9 +1,12 @@
-import type { Choice } from '../allocate/types.ts';
+import type { Choice, CostTable } from '../allocate/types.ts';
+import { leastConvolutionNorm } from '../curvature/least-norm.ts';
 import type { LayerSpectrum } from '../curvature/spectra.ts';
+import { UsageError } from '../errors.ts';
 import type { findLayers, Layer } from '../graph/layers.ts';
 import { asFloats } from '../grid/weight.ts';
 import type { Model } from '../onnx/model.ts';
 import { bitsOf } from '../tensor.ts';
+import { PrecisionRequirement } from '../verify/requirement.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 /** What is known of one layer. */
@@ -38,8 +41,63 @@ export function withoutNonFinite(
   return { layers: layers.filter((l) => !bad.some((b) => b.weight === l.weight)), left: [...left, ...bad] };
 }
 
+/**
+ * Theorem 4.7 for a layer.
+ * @param norm largest norm of an input, null where it was not seen
+ * @param rows the weight in row form
+ * @param shape of one sample of the input, where it is known
+ */
+export function requirementOf(
+  wasm: Wasm,
+  layer: Layer,
+  { sigmaMax, exact }: LayerSpectrum,
+  norm: number | null,
+  target: number,
+  rows: () => Float32Array,
+  shape: readonly number[] | undefined,
+): PrecisionRequirement {
+  const alpha = scaleOf(layer);
+  const least = exact ? sigmaMax : leastConvolutionNorm(wasm, layer, rows(), shape);
+  return new PrecisionRequirement(layer.name, sigmaMax * alpha, norm, target, least * alpha);
+}
+
 /** |alpha| of a Gemm, 1 elsewhere. */
 export function scaleOf(layer: Layer): number {
   const alpha = layer.opType === 'Gemm' ? layer.nodes[0]!.attributes.get('alpha') : undefined;
   return alpha?.type === 'float' ? Math.abs(alpha.value) : 1;
+}
+
+/** Bytes of a layer at a width. */
+type Bytes = (layer: Layer, bits: number) => number;
+
+/** A cost table of bytes alone. */
+export function unmeasured(layers: readonly Layer[], widths: readonly number[], bytes: Bytes): CostTable {
+  const rows = layers.map((layer) => {
+    const { name, weight, opType, params } = layer;
+    const choices = widths.map((bits) => ({ bits, damage: 0, bytes: bytes(layer, bits), measured: false }));
+    return { name, weight, opType, params, choices: [...choices, inFloat(layer)] };
+  });
+  return { version: 1, metric: 'none', unit: 'proxy', samples: 0, layers: rows };
+}
+
+/** @throws UsageError where the table is about other layers, or counts other bytes */
+export function checkTable(table: CostTable, layers: readonly Layer[], bytes: Bytes, format: string): void {
+  const mine = layers.map((l) => `${l.weight}:${l.params}`).join();
+  if (table.version !== 1 || table.layers.map((l) => `${l.weight}:${l.params}`).join() !== mine)
+    throw new UsageError('cost table: expected one of this model, found one with other layers');
+  for (const [i, layer] of layers.entries())
+    for (const { bits, bytes: found } of table.layers[i]!.choices) {
+      const own = bits === 32 ? floatBytes(layer) : bytes(layer, bits);
+      if (found !== own)
+        throw new UsageError(
+          `cost table, layer '${layer.name}' at ${bits} bits: expected ${own} bytes as format ${format} writes it, found ${found}`,
+        );
+    }
+}
+
+/** Sum of (a - b)^2. */
+export function squaredDistance(a: Float32Array, b: Float32Array): number {
+  let square = 0;
+  for (let i = 0; i < a.length; i++) square += (a[i]! - b[i]!) * (a[i]! - b[i]!);
+  return square;
 }

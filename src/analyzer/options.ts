@@ -1,7 +1,10 @@
 import type { RoundingSettings } from '../curvature/candidates.ts';
 import type { LossName } from '../curvature/damage.ts';
 import type { Checkpoint } from '../curvature/metric.ts';
+import { UsageError } from '../errors.ts';
 import type { Progress } from '../progress.ts';
+import type { WeightFormat } from '../quantize/format.ts';
+import { FORMATS } from '../quantize/formats.ts';
 
 export interface AnalyzerOptions {
   /** Damage or output error that counts as met, > 0. Default 0.01. */
@@ -59,4 +62,24 @@ export function widthsOf(options: AnalyzerOptions): readonly number[] {
       `widths: expected some of ${all.join(', ')}, got ${options.widths ? `[${widths}]` : `${low}..${high}`}`,
     );
   return [...new Set(widths)].sort((a, b) => a - b);
+}
+
+/** @throws RangeError for a target accuracy that is not positive */
+export function targetOf({ targetAccuracy = 0.01 }: AnalyzerOptions): number {
+  if (!(targetAccuracy > 0)) throw new RangeError(`targetAccuracy: expected a number above 0, got ${targetAccuracy}`);
+  return targetAccuracy;
+}
+
+/** @throws UsageError for a format there is not */
+export function formatOf({ format: named = 'dense' }: AnalyzerOptions): WeightFormat {
+  const format = Object.hasOwn(FORMATS, named) ? FORMATS[named] : undefined;
+  if (!format) throw new UsageError(`format ${named}: expected one of ${Object.keys(FORMATS).join(', ')}`);
+  return format;
+}
+
+/** The rounding asked for, with scales as the format can have them. */
+export function roundingIn({ scaleTypes }: WeightFormat, options: AnalyzerOptions): RoundingSettings {
+  const rounding = { ...DEFAULT_ROUNDING, ...options.rounding };
+  const scaleType = scaleTypes.includes(rounding.scaleType) ? rounding.scaleType : scaleTypes[0]!;
+  return { ...rounding, scaleType };
 }

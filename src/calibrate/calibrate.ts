@@ -18,6 +18,8 @@ export interface LayerCalibration {
    * MAX_GRAM. Of a weight that is a table for some nodes and a matrix for others, of the inputs of the latter.
    */
   readonly gram?: Float32Array | undefined;
+  /** E[x] of the same inputs, [groups * cols]; there where `gram` is. */
+  readonly mean?: Float32Array | undefined;
   /** Gather tables: how often each row was looked up, as a share of all look-ups. */
   readonly rowWeights?: Float64Array | undefined;
 }

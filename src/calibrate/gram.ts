@@ -1,22 +1,30 @@
 import type { Window } from '../graph/window.ts';
 import { sizeOf } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import type { PullAccumulator } from './pull.ts';
 
 /** Floats of one chunk of unrolled windows. */
 const CHUNK = 1 << 20;
 /** Rows of a symmetric product made at once: what lies left of them is known by symmetry. */
 const PANEL = 128;
 
+/** What inputs were before they became those that are added: x + by, laid out alike. */
+export interface Change {
+  readonly by: number;
+  readonly to: PullAccumulator;
+}
+
 /**
  * Running Gram matrices G = sum over inputs x x', one a group, in f32 by GEMM; `read` divides by the number of inputs seen:
- * E[x x'], the H of tr(dW H dW') (recipe: the Hessian of the layer's squared output error). With other inputs y beside x, the
- * cross products x y'.
+ * E[x x'], the H of tr(dW H dW') (recipe: the Hessian of the layer's squared output error). `mean` is that of the inputs
+ * themselves: E[x]. What the inputs once were can be taken in along with them (`Change`).
  * Memory: groups x cols x cols floats in wasm, until `dispose`.
  */
 export class GramAccumulator {
   private readonly at: number;
+  /** Sums of the inputs, [groups, cols]. */
+  private readonly sums: number;
   private count = 0;
-  private symmetric = true;
 
   constructor(
     private readonly wasm: Wasm,
@@ -26,21 +34,28 @@ export class GramAccumulator {
     const n = groups * cols * cols;
     this.at = wasm.arena.alloc(4 * n);
     wasm.arena.f32(this.at, n).fill(0);
+    this.sums = wasm.arena.alloc(4 * groups * cols);
+    wasm.arena.f32(this.sums, groups * cols).fill(0);
   }
 
-  /** Adds the rows of x [rows, cols], times those of y; for layers with one group. */
-  addRows(x: number, rows: number, y = x): void {
+  /** Adds the rows of x [rows, cols]; for layers with one group. */
+  addRows(x: number, rows: number, change?: Change): void {
     const { cols } = this;
     if (rows === 0) return;
-    this.wasm.arena.scope((alloc) => this.add(0, x, y, 1, rows, cols, alloc(this.wasm.k.gemm_scratch())));
+    this.wasm.arena.scope((alloc) => {
+      const scratch = alloc(this.wasm.k.gemm_scratch());
+      this.add(0, x, 1, rows, cols, scratch);
+      change?.to.add(0, change.by, x, 1, rows, cols, scratch);
+    });
     this.count += rows;
+    change?.to.seen(rows);
   }
 
   /**
-   * Adds the windows over images x [images, groups * c, h, w], c * kh * kw = cols, times those over y: every one, or every second, third...
-   * along both axes where an image has many times as many as there are columns.
+   * Adds the windows over images x [images, groups * c, h, w], c * kh * kw = cols: every one, or every second, third... along both
+   * axes where an image has many times as many as there are columns.
    */
-  addWindows(x: number, images: number, c: number, window: Window, y = x): void {
+  addWindows(x: number, images: number, c: number, window: Window, change?: Change): void {
     const { arena, k } = this.wasm;
     const { groups, cols } = this;
     const [h, w] = window.input;
@@ -56,7 +71,7 @@ export class GramAccumulator {
     const chunk = Math.max(1, Math.min(images, Math.floor(CHUNK / (cols * places))));
     arena.scope((alloc) => {
       const left = alloc(4 * cols * chunk * places);
-      const right = x === y ? left : alloc(4 * cols * chunk * places);
+      const right = change ? alloc(4 * cols * chunk * places) : 0;
       const scratch = alloc(k.gemm_scratch());
       for (let first = 0; first < images; first += chunk) {
         const count = Math.min(chunk, images - first);
@@ -69,12 +84,15 @@ export class GramAccumulator {
             }
           };
           unroll(x, left);
-          if (x !== y) unroll(y, right);
-          this.add(g, left, right, 0, width, width, scratch);
+          this.add(g, left, 0, width, width, scratch);
+          if (!change) continue;
+          unroll(change.by, right);
+          change.to.add(g, right, left, 0, width, width, scratch);
         }
       }
     });
     this.count += images * places;
+    change?.to.seen(images * places);
   }
 
   /** E[x x'] as [groups, cols, cols] on the JavaScript heap; zeros where nothing was seen. */
@@ -82,30 +100,41 @@ export class GramAccumulator {
     const { groups, cols, count } = this;
     const gram = this.wasm.arena.f32(this.at, groups * cols * cols).slice();
     if (count > 0) for (let i = 0; i < gram.length; i++) gram[i] = gram[i]! / count;
-    if (this.symmetric)
-      for (let g = 0; g < groups; g++) {
-        const own = gram.subarray(g * cols * cols, (g + 1) * cols * cols);
-        for (let i = 0; i < cols; i++) for (let j = 0; j < i; j++) own[i * cols + j] = own[j * cols + i]!;
-      }
+    for (let g = 0; g < groups; g++) {
+      const own = gram.subarray(g * cols * cols, (g + 1) * cols * cols);
+      for (let i = 0; i < cols; i++) for (let j = 0; j < i; j++) own[i * cols + j] = own[j * cols + i]!;
+    }
     return gram;
   }
 
+  /** E[x] as [groups * cols]; zeros where nothing was seen. */
+  mean(): Float32Array {
+    const mean = this.wasm.arena.f32(this.sums, this.groups * this.cols).slice();
+    return this.count > 0 ? mean.map((v) => v / this.count) : mean;
+  }
+
   dispose(): void {
+    this.wasm.arena.free(this.sums);
     this.wasm.arena.free(this.at);
   }
 
-  /** Adds x' y of `rows` inputs, stored as [rows, cols] with trans 1, as [cols, rows] with 0; rows of storage `ld` apart. */
-  private add(g: number, x: number, y: number, trans: 0 | 1, rows: number, ld: number, scratch: number): void {
+  /** Adds x' x of `rows` inputs, stored as [rows, cols] with trans 1, as [cols, rows] with 0; rows of storage `ld` apart. */
+  private add(g: number, x: number, trans: 0 | 1, rows: number, ld: number, scratch: number): void {
     const { k } = this.wasm;
     const { cols } = this;
     const to = this.at + 4 * g * cols * cols;
-    if (x !== y) this.symmetric = false;
-    const panel = x === y ? PANEL : cols;
-    for (let j = 0; j < cols; j += panel) {
-      const m = Math.min(panel, cols - j);
+    const sums = this.sums + 4 * g * cols;
+    this.wasm.arena.scope((alloc) => {
+      const ones = alloc(4 * rows);
+      this.wasm.arena.f32(ones, rows).fill(1);
+      if (trans) k.gemm(0, 0, 1, cols, rows, 1, ones, rows, x, ld, 1, sums, cols, scratch);
+      else k.gemm(0, 0, cols, 1, rows, 1, x, ld, ones, 1, 1, sums, 1, scratch);
+    });
+    for (let j = 0; j < cols; j += PANEL) {
+      const m = Math.min(PANEL, cols - j);
       const skip = 4 * j * (trans ? 1 : ld);
       const c = to + 4 * j * (cols + 1);
-      k.gemm(trans, 1 - trans, m, cols - j, rows, 1, x + skip, ld, y + skip, ld, 1, c, cols, scratch);
+      k.gemm(trans, 1 - trans, m, cols - j, rows, 1, x + skip, ld, x + skip, ld, 1, c, cols, scratch);
     }
   }
 }

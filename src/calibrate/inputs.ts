@@ -3,7 +3,8 @@ import { convWindow } from '../graph/window.ts';
 import { asFloats } from '../grid/weight.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { GramAccumulator } from './gram.ts';
+import { type Change, GramAccumulator } from './gram.ts';
+import { PullAccumulator } from './pull.ts';
 
 /** Gram matrices with more elements than this are not kept; the layer's errors are then measured unweighted. */
 export const MAX_GRAM = 1 << 26;
@@ -59,25 +60,26 @@ export function multiplyingUses(layer: Layer): readonly LayerUse[] {
 /** What the nodes of one layer multiply by its weight, or look up in it, over all runs. */
 export class LayerInputs {
   private readonly gram: GramAccumulator | undefined;
-  private readonly cross: GramAccumulator | undefined;
+  private readonly pull: PullAccumulator | undefined;
   private readonly lookups: Float64Array | undefined;
   private seen = false;
 
+  /** @param weights in row form, of this layer or of several stacked, where what the inputs were originally is to be taken in */
   constructor(
     private readonly wasm: Wasm,
     private readonly layer: Layer,
-    crossed = false,
+    weights?: Float32Array,
   ) {
     const { uses, rows, cols, groups } = layer;
     if (uses.some((u) => u.opType === 'Gather' && u.plain)) this.lookups = new Float64Array(rows);
     if (multiplyingUses(layer).length === 0) return;
     this.gram = new GramAccumulator(wasm, groups, cols);
-    if (crossed) this.cross = new GramAccumulator(wasm, groups, cols);
+    if (weights) this.pull = new PullAccumulator(wasm, groups, weights.length / cols, cols, weights);
   }
 
   /**
    * Takes in what a node of the layer was run on.
-   * @param original what it is run on in the original model, of the same shapes, where cross products are asked for
+   * @param original what it is run on in the original model, of the same shapes, where weights were given
    */
   visit(
     use: LayerUse,
@@ -91,23 +93,35 @@ export class LayerInputs {
     }
   }
 
-  /** E[x x'] and, of originals y, E[y x'], absent where nothing was multiplied, and the share of each row in all look-ups. */
+  /**
+   * E[x x'], E[x] and, of originals y and weights w, E[(w y - w x) x'] [rows of w, cols] and E[y], absent where nothing was multiplied,
+   * and the share of each row in all look-ups.
+   */
   read(): {
     gram: Float32Array | undefined;
-    cross: Float32Array | undefined;
+    mean: Float32Array | undefined;
+    pull: Float32Array | undefined;
+    originalMean: Float32Array | undefined;
     rowWeights: Float64Array | undefined;
   } {
     const total = this.lookups?.reduce((a, b) => a + b, 0) ?? 0;
     return {
       gram: this.seen ? this.gram?.read() : undefined,
-      cross: this.seen ? this.cross?.read() : undefined,
+      mean: this.seen ? this.gram?.mean() : undefined,
+      pull: this.seen ? this.pull?.read() : undefined,
+      originalMean: this.seen ? this.originalMean() : undefined,
       rowWeights: total > 0 ? this.lookups!.map((c) => c / total) : undefined,
     };
   }
 
   dispose(): void {
     this.gram?.dispose();
-    this.cross?.dispose();
+    this.pull?.dispose();
+  }
+
+  private originalMean(): Float32Array | undefined {
+    const change = this.pull?.mean();
+    return change && this.gram?.mean().map((v, i) => v + change[i]!);
   }
 
   private lookUp({ node, index, plain }: LayerUse, inputs: readonly (Tensor | undefined)[]): void {
@@ -128,19 +142,27 @@ export class LayerInputs {
     original: Tensor,
     inputs: readonly (Tensor | undefined)[],
   ): void {
-    const { layer, wasm, cross } = this;
+    const { layer, wasm, pull } = this;
     const add = adding(wasm, layer, use, x, inputs);
     if (!add) return;
+    const n = sizeOf(x.dims);
     inWasm(wasm, x, (at) => {
-      add(gram, at, at);
-      if (cross) inWasm(wasm, original, (from) => add(cross, original === x ? at : from, at));
+      if (!pull || original === x) add(gram, at);
+      else
+        inWasm(wasm, original, (from) =>
+          wasm.arena.scope((alloc) => {
+            const by = alloc(4 * n);
+            wasm.k.sub(from, at, by, n);
+            add(gram, at, { by, to: pull });
+          }),
+        );
     });
     this.seen = true;
   }
 }
 
-/** Adds the products of inputs at two addresses, laid out alike. */
-type Add = (gram: GramAccumulator, left: number, right: number) => void;
+/** Adds the inputs at an address, and what they were. */
+type Add = (gram: GramAccumulator, at: number, change?: Change) => void;
 
 /** How inputs x of a use are added; undefined where their rows are not the layer's columns. */
 function adding(
@@ -151,11 +173,11 @@ function adding(
   inputs: readonly (Tensor | undefined)[],
 ): Add | undefined {
   const is = (name: string) => Number(node.attributes.get(name)?.value ?? 0) !== 0;
-  const rows: Add = (gram, left, right) => gram.addRows(left, sizeOf(x.dims) / layer.cols, right);
+  const rows: Add = (gram, at, change) => gram.addRows(at, sizeOf(x.dims) / layer.cols, change);
   if (opType === 'Conv') {
     const [images, channels] = x.dims as [number, number];
     const window = convWindow(node, dims, x.dims);
-    return (gram, left, right) => gram.addWindows(left, images, channels / layer.groups, window, right);
+    return (gram, at, change) => gram.addWindows(at, images, channels / layer.groups, window, change);
   }
   if (opType === 'MatMul' || opType === 'Gemm') {
     // Where every matrix of a batch of weights has its own inputs there is no E[x x'] that is all rows'.
@@ -172,15 +194,15 @@ function adding(
 function columns({ arena, k }: Wasm, x: Tensor): Add {
   const [cols, n] = x.dims.length < 2 ? [x.dims[0]!, 1] : (x.dims.slice(-2) as [number, number]);
   const matrices = sizeOf(x.dims) / (cols * n);
-  return (gram, left, right) =>
+  return (gram, at, change) =>
     arena.scope((alloc) => {
       const turned = alloc(4 * n * cols);
-      const other = left === right ? turned : alloc(4 * n * cols);
+      const other = change ? alloc(4 * n * cols) : 0;
       for (let m = 0; m < matrices; m++) {
         const skip = 4 * m * n * cols;
-        k.transpose(left + skip, cols, n, turned);
-        if (left !== right) k.transpose(right + skip, cols, n, other);
-        gram.addRows(turned, n, other);
+        k.transpose(at + skip, cols, n, turned);
+        if (change) k.transpose(change.by + skip, cols, n, other);
+        gram.addRows(turned, n, change && { by: other, to: change.to });
       }
     });
 }

@@ -1,10 +1,15 @@
 /** What every command works with: where results and notes go, progress, cancellation, the kernels. */
+import { availableParallelism } from 'node:os';
 import { InterruptedError } from '../errors.ts';
-import { loadKernels, type Progress, type Wasm } from '../node.ts';
+import { fastestBuild, loadKernels, type Progress, type Wasm } from '../node.ts';
 import type { ReportOptions } from '../report/style.ts';
 import { formatSeconds, printable } from '../report/text.ts';
 import { createProgress } from './progress.ts';
+import type { KernelFlags } from './flags.ts';
 import { styleFor } from './style.ts';
+
+/** Threads used unless told: more gain little on one model. */
+const THREADS = 8;
 
 /** Flags of every command. */
 export interface CommonFlags {
@@ -20,7 +25,9 @@ export class Context {
   private readonly bar;
   private stage: { name: string; start: number } | undefined;
 
-  constructor(readonly flags: CommonFlags) {
+  private loaded: Wasm | undefined;
+
+  constructor(readonly flags: CommonFlags & KernelFlags) {
     this.report = { style: styleFor(process.stdout, flags.color !== false), all: flags.verbose ?? false };
     this.bar = createProgress({ quiet: flags.quiet ?? false });
     process.on('SIGINT', this.onInterrupt);
@@ -72,13 +79,24 @@ export class Context {
     });
   }
 
-  kernels(): Promise<Wasm> {
-    return loadKernels();
+  /** The kernels as the flags say. @throws UnsupportedError for a build that this Node does not run */
+  async kernels(): Promise<Wasm> {
+    const { build = 'plain', threads } = this.flags;
+    const wasm = await loadKernels({
+      build: build === 'auto' ? fastestBuild() : build,
+      threads: threads ?? Math.min(availableParallelism(), THREADS),
+    });
+    if (threads !== undefined && wasm.threads < threads)
+      this.note(`--threads ${threads}: ${wasm.threads} could be had`);
+    this.detail(`kernels: ${wasm.build}, ${wasm.threads === 1 ? '1 thread' : `${wasm.threads} threads`}`);
+    this.loaded = wasm;
+    return wasm;
   }
 
   /** Ends what is shown and listened to; the context is of no use afterwards. */
   close(): void {
     this.endStage();
+    this.loaded?.dispose();
     process.off('SIGINT', this.onInterrupt);
   }
 
@@ -99,7 +117,10 @@ export class Context {
 }
 
 /** Runs a command's body with a context of its own. */
-export async function withContext(flags: CommonFlags, body: (context: Context) => Promise<void>): Promise<void> {
+export async function withContext(
+  flags: CommonFlags & KernelFlags,
+  body: (context: Context) => Promise<void>,
+): Promise<void> {
   const context = new Context(flags);
   try {
     await body(context);

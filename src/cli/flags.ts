@@ -1,7 +1,15 @@
 /** Flags that several commands share: how they are declared, checked and turned into options. */
 import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.ts';
-import { DROP_MEASURES, type Granularity, type LossName, type MaxDrop, metricNames } from '../node.ts';
+import {
+  type Build,
+  DROP_MEASURES,
+  type Granularity,
+  type LossName,
+  MAX_THREADS,
+  type MaxDrop,
+  metricNames,
+} from '../node.ts';
 import { printable } from '../report/text.ts';
 import { parseNumber, parseWidths } from './files.ts';
 
@@ -58,6 +66,27 @@ export function common(command: Command, examples: readonly string[]): Command {
     .option('--verbose', 'print stages and their times, long tables whole, and where an error came from')
     .option('--no-color', 'no colours (NO_COLOR does the same)')
     .addHelpText('after', `\nExamples:\n${examples.map((line) => `  $ ${line}`).join('\n')}\n`);
+}
+
+export interface KernelFlags {
+  readonly build?: Build | 'auto';
+  readonly threads?: number;
+}
+
+/** How the kernels are run. @param build whether the build may be chosen: not where results are compared with those of other runs */
+export function kernelFlags(command: Command, build: boolean): Command {
+  command.option(
+    '--threads <n>',
+    'threads that share the work (default: one a processor, 8 at most); results are the same for any number',
+    whole('--threads', 1, MAX_THREADS),
+  );
+  if (build)
+    command.option(
+      '--build <name>',
+      'build of the kernels: plain (default: the same results to the bit on every machine), relaxed (faster, Node 22 and later), auto (the faster one there is)',
+      oneOf('--build', ['plain', 'relaxed', 'auto'] as const),
+    );
+  return command;
 }
 
 export interface MeasuringFlags {

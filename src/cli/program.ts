@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { VERSION } from '../node.ts';
 import { addAnalyze } from './commands/analyze.ts';
+import { addBench } from './commands/bench.ts';
 import { addCheck } from './commands/check.ts';
 import { addCompare } from './commands/compare.ts';
 import { addDemo } from './commands/demo.ts';
@@ -27,7 +28,18 @@ export function makeProgram(): Command {
     .exitOverride()
     .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
     .addHelpText('after', `\nkappa <command> --help has each command's flags and examples.\n${EXIT_CODES}`);
-  for (const add of [addQuantize, addAnalyze, addSweep, addEval, addCompare, addRun, addInspect, addCheck, addDemo])
+  for (const add of [
+    addQuantize,
+    addAnalyze,
+    addSweep,
+    addEval,
+    addCompare,
+    addRun,
+    addInspect,
+    addCheck,
+    addDemo,
+    addBench,
+  ])
     add(program);
   return program;
 }

@@ -1,10 +1,11 @@
 import type { Granularity } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
 import type { Layer } from '../graph/layers.ts';
-import { type Coded, decode, pickRows, rowsLeftOut } from '../grid/coded.ts';
-import type { GridSpec } from '../grid/grid.ts';
+import { type Coded, decode, pickRows, rowsLeftOut, type Slice } from '../grid/coded.ts';
+import { blockOf, type GridSpec } from '../grid/grid.ts';
 import { encode } from '../grid/rounding/encode.ts';
 import { weightOfRows, weightRows } from '../grid/weight.ts';
+import type { Initializer } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
@@ -50,13 +51,17 @@ export class Candidates {
   private kept = 0;
   private readonly most: number;
 
-  /** @param weights the layer's weight as stored */
+  /**
+   * @param weights the layer's weight as stored
+   * @param biases of layers that have one of their own (`biasesOf`), by weight name
+   */
   constructor(
     private readonly wasm: Wasm,
     private readonly weights: (layer: Layer) => Tensor,
     readonly settings: RoundingSettings,
     private readonly price: Price,
     private readonly calibration?: Calibration,
+    private readonly biases: ReadonlyMap<string, Initializer> = new Map(),
   ) {
     this.most = calibration ? KEPT : KEPT_UNMEASURED;
   }
@@ -92,6 +97,30 @@ export class Candidates {
     return coded;
   }
 
+  /** Codes of whole layers that are kept, one width each. */
+  whole(): { weight: string; bits: number; slice: Slice }[] {
+    return [...this.made].flatMap(([key, coded]) => {
+      const at = key.indexOf(' ');
+      const [slice] = coded;
+      const one = slice && slice.rows === undefined && !key.slice(0, at).includes(',');
+      return one ? [{ weight: key.slice(at + 1), bits: slice.grid.bits, slice }] : [];
+    });
+  }
+
+  /** Takes codes of a whole layer that `whole` gave once; such as these settings do not make are left aside. */
+  take(layer: Layer, bits: number, slice: Slice): void {
+    const { granularity, scaleType, symmetric } = specFor(this.settings, bits);
+    const { grid } = slice;
+    const block = blockOf(layer.rows, layer.cols, granularity);
+    const own = grid.bits === bits && grid.block === block && grid.symmetric === symmetric;
+    const shape = grid.rows === layer.rows && grid.cols === layer.cols && slice.rows === undefined;
+    const bytes = bytesOf([slice]);
+    const key = `${bits} ${layer.weight}`;
+    if (!own || !shape || grid.scaleType !== scaleType || this.made.has(key) || this.kept + bytes > this.most) return;
+    this.made.set(key, [slice]);
+    this.kept += bytes;
+  }
+
   /** Row form of the quantized weight. */
   values(layer: Layer, width: Width): Float32Array {
     return decode(this.wasm, this.coded(layer, width));
@@ -105,6 +134,38 @@ export class Candidates {
   /** A weight in row form brought to the layer's own shape and type. */
   shaped(layer: Layer, rows: Float32Array): Tensor {
     return weightOfRows(this.wasm, layer, rows);
+  }
+
+  /** Whether rows of the layer may be left out: what they give on the mean of their inputs has a bias to go to. */
+  omits(layer: Layer): boolean {
+    return this.biases.has(layer.weight) && this.calibration?.layers.get(layer.weight)?.mean !== undefined;
+  }
+
+  /** What the rows of a layer give on the mean of their inputs: w E[x]. @throws RangeError where that is not known */
+  means(layer: Layer): Float64Array {
+    const mean = this.calibration?.layers.get(layer.weight)?.mean;
+    if (!mean) throw new RangeError(`weight '${layer.weight}': the mean of its inputs is not known`);
+    const { rows, cols, groups } = layer;
+    const w = this.float(layer);
+    return Float64Array.from({ length: rows }, (_, r) => {
+      const from = Math.floor((r * groups) / rows) * cols;
+      let sum = 0;
+      for (let c = 0; c < cols; c++) sum += w[r * cols + c]! * mean[from + c]!;
+      return sum;
+    });
+  }
+
+  /**
+   * The bias with which rows that are left out give what they gave on average, to put in the place of the initializer; undefined
+   * where that stays as it is.
+   */
+  bias(layer: Layer, width: Width): { readonly name: string; readonly tensor: Tensor } | undefined {
+    const bias = this.biases.get(layer.weight);
+    if (typeof width === 'number' || !width.includes(0) || !bias || !this.omits(layer)) return undefined;
+    const means = this.means(layer);
+    const { dims, data } = bias.tensor();
+    const moved = (data as Float32Array).map((b, r) => (width[r] === 0 ? b + means[r]! : b));
+    return { name: bias.name, tensor: { dtype: 'float', dims, data: moved } };
   }
 
   bytes(layer: Layer, bits: number): number {

@@ -1,3 +1,4 @@
+import type { Plan } from '../allocate/types.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Width } from './candidates.ts';
@@ -7,23 +8,47 @@ import type { MetricContext, MetricData } from './metric.ts';
 /** Width of every layer, or of every row of it, by weight name; a layer that is not named, or named with 32, stays in float. */
 export type Widths = ReadonlyMap<string, Width>;
 
+/** Share of the samples that an allocation is looked at with first, and the fewest that say anything. */
+const FIRST = 0.25;
+const FEWEST_FIRST = 16;
+
 /**
  * Damage of whole allocations, measured on the calibration data: every layer quantized at once. The sum of one-layer damages
- * misses how layers interact; this does not.
+ * misses how layers interact; this does not. The samples come in two parts, so that an allocation that is much worse than others on
+ * the first need not be run on the second.
  */
 export class JointMeasurement {
-  private readonly known = new Map<string, number>();
-  private references: Readonly<Record<string, Tensor>>[] | undefined;
+  /** By the widths of all layers. */
+  private readonly known: Map<string, number>;
+  /** What a meter held after the first part. */
+  private readonly begun = new Map<string, { readonly state: readonly number[]; readonly damage: number }>();
+  /** By the first sample of the batch. */
+  private readonly references = new Map<number, Readonly<Record<string, Tensor>>>();
+  private readonly first: number;
 
+  /** @param known damages measured before */
   constructor(
     private readonly context: MetricContext,
     private readonly data: MetricData,
     private readonly range: { readonly start: number; readonly samples: number },
-  ) {}
+    known: ReadonlyMap<string, number> = new Map(),
+  ) {
+    this.known = new Map(known);
+    const first = Math.max(FEWEST_FIRST, Math.ceil(range.samples * FIRST));
+    // Whole batches alone where the model takes no others.
+    const even = data.batch > 1 && range.samples % data.batch === 0 ? data.batch : 1;
+    const whole = Math.ceil(first / even) * even;
+    this.first = 2 * whole <= range.samples ? whole : range.samples;
+  }
 
   /** How many samples a plan is measured on, and the one after the last of them. */
   get samples(): number {
     return this.range.samples;
+  }
+
+  /** How many of them are the first part: all where there are few. */
+  get firstSamples(): number {
+    return this.first;
   }
 
   /** Whether these are other samples than those calibrated on. */
@@ -35,35 +60,74 @@ export class JointMeasurement {
     return this.range.start + this.range.samples;
   }
 
+  /** Damage of every allocation measured whole, by its widths: for another `JointMeasurement` of the same layers and data. */
+  get measured(): ReadonlyMap<string, number> {
+    return this.known;
+  }
+
   /** Damage in the unit of the losses. Measured once for every different allocation. */
   async damage(widths: Widths): Promise<number> {
-    const key = this.context.layers.map((l) => String(widths.get(l.weight) ?? 32)).join(';');
+    const key = this.keyOf(widths);
     const before = this.known.get(key);
     if (before !== undefined) return before;
-    const damage = await this.measure(weightsOf(this.context, widths));
+    const damage = await this.measure(weightsOf(this.context, widths), this.begun.get(key)?.state);
     this.known.set(key, damage);
     return damage;
   }
 
-  /** Damage with these weights in the place of the initializers. */
-  async measure(weights: ReadonlyMap<string, Tensor>): Promise<number> {
-    const { session, wasm } = this.context;
-    const meter = new DamageMeter(wasm, this.data.losses);
-    const references = this.references ?? [];
-    let i = 0;
-    for await (const batch of this.data.dataset.batches(this.data.batch, {
-      start: this.range.start,
-      limit: this.samples,
-    })) {
-      references[i] ??= session.run(batch.feeds);
-      meter.add(references[i]!, session.run(batch.feeds, { weights }));
-      i++;
-      this.context.progress('measuring allocations together', i, Math.ceil(this.samples / this.data.batch));
-      await new Promise((resolve) => setTimeout(resolve, 0));
-    }
-    this.references = references;
+  /** Damage on the first part of the samples alone (`firstSamples`), which `damage` goes on from. */
+  async damageOnFirst(widths: Widths): Promise<number> {
+    if (this.first === this.samples) return this.damage(widths);
+    const key = this.keyOf(widths);
+    const before = this.begun.get(key);
+    if (before) return before.damage;
+    const meter = this.meter();
+    await this.run(meter, weightsOf(this.context, widths), 0, this.first);
+    const damage = meter.read();
+    this.begun.set(key, { state: meter.state(), damage });
+    return damage;
+  }
+
+  /**
+   * Damage with these weights in the place of the initializers.
+   * @param begun the sums after the first part of the samples, where that was run
+   */
+  async measure(weights: ReadonlyMap<string, Tensor>, begun?: readonly number[]): Promise<number> {
+    const meter = this.meter();
+    if (begun) meter.restore(begun);
+    else await this.run(meter, weights, 0, this.first);
+    await this.run(meter, weights, this.first, this.samples);
     return meter.read();
   }
+
+  private meter(): DamageMeter {
+    return new DamageMeter(this.context.wasm, this.data.losses);
+  }
+
+  private keyOf(widths: Widths): string {
+    return this.context.layers.map((l) => String(widths.get(l.weight) ?? 32)).join(';');
+  }
+
+  /** Adds the samples from..to, counted from the range's first. */
+  private async run(meter: DamageMeter, weights: ReadonlyMap<string, Tensor>, from: number, to: number): Promise<void> {
+    if (from === to) return;
+    const { session, progress } = this.context;
+    const start = this.range.start + from;
+    let at = start;
+    for await (const { feeds, count } of this.data.dataset.batches(this.data.batch, { start, limit: to - from })) {
+      const reference = this.references.get(at) ?? session.run(feeds);
+      this.references.set(at, reference);
+      meter.add(reference, session.run(feeds, { weights }));
+      at += count;
+      progress('measuring allocations together', at - this.range.start, this.samples);
+      await new Promise((resolve) => setTimeout(resolve, 0));
+    }
+  }
+}
+
+/** The widths that a plan gives. */
+export function widthsIn({ layers }: Pick<Plan, 'layers'>): Widths {
+  return new Map(layers.map((l) => [l.weight, l.rowBits ?? l.bits]));
 }
 
 /** The weights an allocation puts in the place of the initializers. */
@@ -71,7 +135,10 @@ export function weightsOf(context: Pick<MetricContext, 'layers' | 'candidates'>,
   const weights = new Map<string, Tensor>();
   for (const layer of context.layers as readonly Layer[]) {
     const bits = widths.get(layer.weight) ?? 32;
-    if (bits !== 32) weights.set(layer.weight, context.candidates.tensor(layer, bits));
+    if (bits === 32) continue;
+    weights.set(layer.weight, context.candidates.tensor(layer, bits));
+    const bias = context.candidates.bias(layer, bits);
+    if (bias) weights.set(bias.name, bias.tensor);
   }
   return weights;
 }

@@ -26,3 +26,17 @@ export function localErrorRows(
   }
   return errors;
 }
+
+/**
+ * The same for rows left out, each of which gives what it gave on average: w (H - E[x] E[x]') w'.
+ * @throws RangeError for a layer whose candidates omit none
+ */
+export function leftOutErrorRows(
+  context: Pick<MetricContext, 'wasm' | 'candidates'>,
+  data: Pick<MetricData, 'calibration'>,
+  layer: Layer,
+): Float64Array {
+  const means = context.candidates.means(layer);
+  const nothing = new Float32Array(layer.rows * layer.cols);
+  return localErrorRows(context, data, layer, nothing).map((e, r) => Math.max(0, e - means[r]! ** 2));
+}

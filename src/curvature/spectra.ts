@@ -36,7 +36,14 @@ export class LayerSpectrum {
     readonly exact: boolean,
     /** How it was found. */
     readonly by: string,
+    /** The condition number, where it was computed before. */
+    private conditioned?: number,
   ) {}
+
+  /** What can be kept of it: the condition number where it was asked for. */
+  get known(): { sigmaMax: number; exact: boolean; by: string; condition: number | undefined } {
+    return { sigmaMax: this.sigmaMax, exact: this.exact, by: this.by, condition: this.conditioned };
+  }
 
   /**
    * All singular values of the row form, descending; of grouped convolutions those of all groups. Computed when first asked
@@ -52,6 +59,11 @@ export class LayerSpectrum {
    * minutes. A condition number, never a curvature.
    */
   get condition(): number {
+    this.conditioned ??= this.conditionOf();
+    return this.conditioned;
+  }
+
+  private conditionOf(): number {
     const { rows, cols, groups } = this.layer;
     const short = Math.min(rows / groups, cols);
     if (rows * cols * short > MOST_WORK) return Number.NaN;

@@ -44,9 +44,8 @@ export class WasmTensor implements Tensor {
   /** The elements where they lie; made anew when the memory has grown. @throws Error after the tensor was freed */
   get data(): Float32Array {
     if (!this.buffer.live) throw new Error(`tensor [${this.dims}] was used after it was freed`);
-    // Growth detaches a view, which then has length 0.
-    if (this.#view === undefined || this.#view.length === 0)
-      this.#view = this.buffer.wasm.arena.f32(this.buffer.ptr, sizeOf(this.dims));
+    const { arena } = this.buffer.wasm;
+    if (this.#view?.buffer !== arena.memory.buffer) this.#view = arena.f32(this.buffer.ptr, sizeOf(this.dims));
     return this.#view;
   }
 }

@@ -4,7 +4,6 @@ import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { NodeRuntime, release, retain } from './buffer.ts';
 import type { Derived } from './derived.ts';
-import { atNode } from './failure.ts';
 import type { Plan } from './plan.ts';
 import type { Program } from './steps.ts';
 
@@ -46,11 +45,12 @@ export class Executor {
    */
   run(plan: Plan, local: Map<string, Tensor>, outer: Lookup, control: Control): void {
     const { observe, signal } = control;
+    const { steps, dead } = observe === undefined ? (plan.fused ?? plan) : plan;
     const lookup: Lookup = (name) => local.get(name) ?? outer(name);
     const runtime = new NodeRuntime(this.wasm, this.constants);
     const before = this.#place;
     try {
-      for (const [i, step] of plan.steps.entries()) {
+      for (const [i, step] of steps.entries()) {
         const { node } = step;
         if (signal?.aborted) throw new InterruptedError();
         const inputs = node.inputs.map((v) => (v === '' ? undefined : lookup(v)));
@@ -58,7 +58,7 @@ export class Executor {
         this.#place = { lookup, runtime, control };
         let made: readonly Tensor[] = [];
         try {
-          const all = atNode(node, () => step.run(inputs, runtime));
+          const all = step.run(inputs, runtime);
           made = node.outputs.map((_, j) => all[j]!);
           for (const [j, name] of node.outputs.entries())
             if (name !== '' && made[j] === undefined)
@@ -72,7 +72,7 @@ export class Executor {
         node.outputs.forEach((name, j) => {
           if (name !== '') local.set(name, made[j]!);
         });
-        for (const name of plan.dead[i]!) {
+        for (const name of dead[i]!) {
           const t = local.get(name);
           if (t === undefined) continue;
           local.delete(name);

@@ -1,9 +1,12 @@
+import { fuse } from './fuse.ts';
 import type { Step } from './steps.ts';
 
 /** The nodes of a run in order, and after each the values that nothing later reads. */
 export interface Plan {
   readonly steps: readonly Step[];
   readonly dead: readonly (readonly string[])[];
+  /** The same run in fewer steps, which do not make every value: for runs that nobody observes. */
+  readonly fused?: Plan | undefined;
 }
 
 /**
@@ -11,6 +14,12 @@ export interface Plan {
  * @param kept values that stay to the end: outputs, and what the caller names
  */
 export function planOf(steps: readonly Step[], kept: Iterable<string>): Plan {
+  const names = new Set(kept);
+  const fused = fuse(steps, names);
+  return { ...ordered(steps, names), fused: fused === steps ? undefined : ordered(fused, names) };
+}
+
+function ordered(steps: readonly Step[], kept: ReadonlySet<string>): Plan {
   const seen = new Set(kept);
   const dead: string[][] = steps.map(() => []);
   for (let i = steps.length - 1; i >= 0; i--) {

@@ -15,6 +15,7 @@ import { type Problem, Problems } from './problems.ts';
 /** A node made ready to run. */
 export interface Step {
   readonly node: Node;
+  /** What the model or its data does wrong is thrown with the node's name in front. */
   readonly run: Run;
   /** Names of all the values it depends on, once each: its inputs, and what its bodies read of the graphs around them. */
   readonly reads: readonly string[];
@@ -118,7 +119,8 @@ class Compiler {
     const outputs = node.outputs.reduce((n, o, i) => (o === '' ? n : i + 1), 0);
     const { opType, attributes } = node;
     const spec: NodeSpec = { opType, name: labelOf(node), attributes, outputs, opset: opset!, bodies };
-    return this.problems.at(node, () => atNode(node, () => version.build(spec)));
+    const run = this.problems.at(node, () => atNode(node, () => version.build(spec)));
+    return run && ((inputs, rt) => atNode(node, () => run(inputs, rt)));
   }
 
   #bodies(node: Node, visible: (name: string) => boolean, depth: number): Map<string, Body> {

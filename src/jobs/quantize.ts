@@ -2,7 +2,8 @@ import type { CostTable, Plan } from '../allocate/types.ts';
 import type { Synthetic } from '../calibrate/synthetic.ts';
 import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { UsageError } from '../errors.ts';
+import { readFacts, writeFacts } from '../analyzer/facts-file.ts';
+import { DataError, UsageError } from '../errors.ts';
 import { dataOf, externalBytes, type ModelFiles, readModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable } from '../progress.ts';
@@ -13,6 +14,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { drawnDataset } from './drawn.ts';
 import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
+import { ranksOf } from './ranks.ts';
 import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
 import { quantizeReport } from './summary.ts';
 import { dropOf, type MaxDrop, smallestBound, smallestWithin } from './targets.ts';
@@ -30,6 +32,13 @@ export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
   readonly plan?: Plan | undefined;
   /** A cost table measured before, from the same model, data and settings. */
   readonly table?: CostTable | undefined;
+  /**
+   * What an earlier job kept (`QuantizeResult.kept`), from the same model, data and settings: neither calibration nor codes are
+   * then made anew. Damaged bytes are not used, and the report says so.
+   */
+  readonly kept?: Uint8Array | undefined;
+  /** Whether every metric is measured for the report's ranks, which takes as long as the cost table again. */
+  readonly ranks?: boolean | undefined;
   readonly calibration?: Dataset | undefined;
   /**
    * Steps of label-free training towards the original's outputs, on the calibration data, once everything else is done: 0, or absent, for
@@ -50,6 +59,11 @@ export interface QuantizeResult {
   readonly table: CostTable;
   /** Gains of rows, where they were measured or given: like the table they serve any other budget. */
   readonly gains: ReadonlyMap<string, Float64Array> | undefined;
+  /**
+   * What was learnt that serves any other budget, as bytes for `QuantizeOptions.kept`: Gram matrices, codes, errors.
+   * @param limit most bytes, 256 MiB unless told; undefined where nothing fits
+   */
+  readonly kept: (limit?: number) => Uint8Array<ArrayBuffer> | undefined;
   readonly report: QuantizeReport;
 }
 
@@ -72,6 +86,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
     if (options.evaluation) checkDataset(options.evaluation, analyzer.session.inputs);
     if (options.bits !== undefined && !options.plan)
       analyzer.checkBudget({ averageBits: options.bits }, { pins: pinsOf(options), ties: options.ties });
+    const unused = options.kept && options.calibration ? useKept(wasm, analyzer, options.kept) : undefined;
     if (options.calibration) await analyzer.calibrate(options.calibration);
     if (options.tune) await analyzer.checkTunable();
     if (options.table) analyzer.useCostTable(options.table);
@@ -108,18 +123,33 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       dataFree: drawn?.note ?? null,
       decidedBy: options.maxDrop ? (options.evaluation ? 'held-out' : 'calibration') : null,
       evaluation,
+      metricRanks: await ranksOf(analyzer, table, search.gains, options.ranks ?? false),
+      notes: unused === undefined ? [] : [unused],
       seconds,
     });
+    const { facts, layers } = analyzer;
     return {
       bytes: allocation.bytes,
       data: allocation.data,
       plan: allocation.plan,
       table,
       gains: search.gains,
+      kept: (limit) => (facts.calibration ? writeFacts(wasm, facts, layers, limit) : undefined),
       report,
     };
   } finally {
     analyzer.dispose();
+  }
+}
+
+/** @returns why what was kept is not used; undefined where it is */
+function useKept(wasm: Wasm, analyzer: CurvatureQuantizationAnalyzer, kept: Uint8Array): string | undefined {
+  try {
+    analyzer.useFacts(readFacts(wasm, kept, analyzer.layers));
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof DataError)) throw error;
+    return `measurements kept from an earlier job are not used: ${error.message}`;
   }
 }
 

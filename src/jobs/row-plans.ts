@@ -179,9 +179,7 @@ export class RowPlans {
   private rowLayer(layer: Layer, pin: number | undefined): RowLayer {
     const { analyzer, gains } = this;
     const stored = pin !== undefined ? [pin] : analyzer.widths.filter((b) => b <= WIDEST);
-    // A table's rows are looked up: one that the calibration data did not ask for may be the next one asked for.
-    const table = layer.uses.some((u) => u.opType === 'Gather');
-    const omit = this.settings.omit && pin === undefined && !table && layer.rows > 1;
+    const omit = this.settings.omit && pin === undefined && layer.rows > 1 && analyzer.candidates.omits(layer);
     const widths = omit ? [0, ...stored] : stored;
     const gain = gains?.get(layer.weight);
     if (gain && gain.length !== layer.rows)

@@ -12,6 +12,7 @@ import type { Tensor } from '../tensor.ts';
 import type { TuneReport } from '../tune/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
+import { judged, lessThan, type Tried } from './judge.ts';
 import { planRanks } from './plan-ranks.ts';
 import { RowPlans, rowsRefused } from './row-plans.ts';
 
@@ -25,6 +26,8 @@ const FITTING_ROUNDS = 8;
 export interface Allocation extends ModelFiles {
   readonly plan: Plan;
   readonly quantized: QuantizedModel;
+  /** Initializers that stay in float but not as they were, by name. */
+  readonly replaced: ReadonlyMap<string, Tensor>;
   /** The chosen allocation first. */
   readonly allocations: readonly AllocationResult[];
   /** Why no plan has a width for every row, or what its rows are not told apart by; null where there is nothing to say. */
@@ -62,16 +65,11 @@ export function pinsOf({ pins, exclude = [] }: SearchOptions): Map<string, numbe
   return new Map([...(pins ?? []), ...exclude.map((name) => [name, 32] as const)]);
 }
 
-/** A plan that was tried. */
-interface Tried {
-  readonly name: string;
-  readonly plan: Plan;
-  readonly damage: number | null;
-}
-
 /** A plan's file, and the one beside it where one cannot hold it. */
 interface Written extends ModelFiles {
   readonly quantized: QuantizedModel;
+  /** What stays in float but not as it was: biases that rows left out went to, by name. */
+  readonly replaced: ReadonlyMap<string, Tensor>;
 }
 
 /** Whether a plan keeps the budget. */
@@ -114,7 +112,9 @@ export class Search {
   /** A plan as it is, each layer rounded by itself; its damage is that of the weights written. */
   async given(plan: Plan, name = 'given plan'): Promise<Allocation> {
     const written = this.write(plan);
-    const damage = this.analyzer.calibrated ? await this.analyzer.measureWritten(written.quantized) : null;
+    const damage = this.analyzer.calibrated
+      ? await this.analyzer.measureWritten(written.quantized, written.replaced)
+      : null;
     return { plan, ...written, allocations: [result(name, plan, damage)], rowsNote: this.note, ranks: [] };
   }
 
@@ -182,7 +182,7 @@ export class Search {
   async tuned(found: Allocation, steps: number, keeps: (tuned: Allocation) => Promise<boolean>): Promise<Allocation> {
     const { plan, quantized, allocations } = found;
     const start = new Map(quantized.layers.flatMap((l) => (l.coded ? [[l.weight, l.coded] as const] : [])));
-    const { coded, initializers, report } = await this.analyzer.tune(start, steps);
+    const { coded, initializers, report } = await this.analyzer.tune(start, steps, found.replaced);
     if (report.kept === 0) return { ...found, tuning: report };
     const written = this.write(plan, coded, initializers);
     const damage = await this.analyzer.measureWritten(written.quantized, initializers);
@@ -225,13 +225,13 @@ export class Search {
     bytes: number,
     file: boolean,
   ): Promise<Allocation> {
-    const tried: Tried[] = [];
-    for (const { name, always, plan } of plans) {
-      if (!always && tried.some((r) => sameWidths(r.plan, plan))) continue;
-      const damage = this.analyzer.calibrated ? await this.analyzer.measure(plan) : null;
-      tried.push({ name, plan, damage });
-    }
-    const first = tried.reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
+    const different = plans.filter(
+      ({ always, plan }, i) => always || !plans.slice(0, i).some((r) => sameWidths(r.plan, plan)),
+    );
+    const tried = await judged(this.analyzer, different);
+    const first = tried
+      .filter((t) => t.samples === undefined)
+      .reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
     const refined = await this.refined(first, fits, bytes, file);
     const chosen = refined ?? first;
     const last = await this.inSequence(chosen);
@@ -242,7 +242,7 @@ export class Search {
     return {
       plan: winner.plan,
       ...written,
-      allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage)),
+      allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage, t.samples)),
       rowsNote: this.note,
       layerDamages: this.rows.get(first.name)?.damagesOf(winner.plan),
       ranks: planRanks(tried, this.predictors()),
@@ -256,7 +256,7 @@ export class Search {
   private async inSequence({ name, plan, damage }: Tried): Promise<{ tried: Tried; written: Written } | undefined> {
     if (damage === null || plan.layers.every((l) => l.bits === 32 || l.rounding === 'nearest')) return undefined;
     const written = this.write(plan, await this.analyzer.sequential(plan));
-    const after = await this.analyzer.measureWritten(written.quantized);
+    const after = await this.analyzer.measureWritten(written.quantized, written.replaced);
     return after < damage ? { tried: { name: `${name}, in sequence`, plan, damage: after }, written } : undefined;
   }
 
@@ -292,11 +292,11 @@ export class Search {
       accepted = false;
       const plan = next.value;
       if (!fits(plan) || sameWidths(plan, best.plan)) continue;
-      const damage = await this.analyzer.measure(plan);
+      const damage = await lessThan(this.analyzer, plan, best.plan, best.damage);
       left--;
-      accepted = damage < best.damage;
+      accepted = damage !== undefined;
       failures = accepted ? 0 : failures + 1;
-      if (accepted) best = { plan, damage };
+      if (damage !== undefined) best = { plan, damage };
     }
     return best.plan === first.plan ? undefined : { name: `${first.name}, refined`, ...best };
   }
@@ -381,9 +381,13 @@ export class Search {
     initializers: ReadonlyMap<string, Tensor> = new Map(),
   ): Written {
     const { analyzer } = this;
-    const model = withInitializers(analyzer.model, initializers);
     const planned = new Map(plan.layers.map((p) => [p.weight, p]));
     const layers = new Map(analyzer.layers.map((l) => [l.weight, l]));
+    const biases = analyzer.layers.flatMap(
+      (l) => analyzer.candidates.bias(l, planned.get(l.weight)?.rowBits ?? 32) ?? [],
+    );
+    const replaced = new Map([...biases.map((b) => [b.name, b.tensor] as const), ...initializers]);
+    const model = withInitializers(analyzer.model, replaced);
     // Asked for one by one: the codes of all layers together may be more than memory should hold.
     const get = (weight: string): Coded | undefined => {
       const [p, layer] = [planned.get(weight), layers.get(weight)];
@@ -391,7 +395,7 @@ export class Search {
       return given.get(weight) ?? (own ? analyzer.candidates.coded(layer, p.rowBits ?? p.bits) : undefined);
     };
     const quantized = this.quantizer.quantizeModel(model, plan, analyzer.grams, { get });
-    return { quantized, ...writeModelFiles(quantized.model, this.options.dataName) };
+    return { quantized, replaced, ...writeModelFiles(quantized.model, this.options.dataName) };
   }
 
   /** Whether a layer of a plan is to be coded as the analyzer's candidates are. */
@@ -437,7 +441,7 @@ function withInitializers(model: Model, replaced: ReadonlyMap<string, Tensor>): 
   return withGraph(model, { initializers });
 }
 
-function result(name: string, plan: Plan, damage: number | null): AllocationResult {
+function result(name: string, plan: Plan, damage: number | null, samples?: number): AllocationResult {
   return {
     name,
     averageBits: plan.averageBits,
@@ -447,6 +451,7 @@ function result(name: string, plan: Plan, damage: number | null): AllocationResu
     ),
     rows: plan.layers.some((l) => l.rowBits !== undefined),
     damage,
+    ...(samples === undefined ? {} : { samples }),
     // The spectral table's damages are no damages in the unit of the others.
     predicted: name === 'spectral' ? null : plan.predicted,
   };

@@ -20,6 +20,9 @@ export interface SummaryInput extends Allocation {
   readonly dataFree: string | null;
   /** The data on which the size of the file was decided, where a largest drop was asked for. */
   readonly decidedBy: 'held-out' | 'calibration' | null;
+  readonly metricRanks: QuantizeReport['metricRanks'];
+  /** What the report has to say besides what the analyzer knows. */
+  readonly notes: readonly string[];
   readonly evaluation: EvaluationReport | null;
   readonly seconds: number;
 }
@@ -62,6 +65,8 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
       heldOut: evaluation?.reference ? (evaluation.reference.kl ?? evaluation.reference.relativeSquaredError) : null,
     },
     ranks: input.ranks,
+    metricRanks: input.metricRanks,
+    notes: [...input.notes, ...analyzer.notes],
     evaluation,
     guarantees: await guarantees(input),
     seconds: input.seconds,

@@ -1,6 +1,16 @@
 import type { Tensor } from '../tensor.ts';
 import type { Runtime } from './op.ts';
-import { anyElements, broadcastDims, broadcastStrides, collapse, elements, walk } from './shape.ts';
+import {
+  anyElements,
+  broadcastDims,
+  broadcastStrides,
+  collapse,
+  elements,
+  product,
+  repeats,
+  sameDims,
+  walk,
+} from './shape.ts';
 
 type Pair = (a: number, b: number, y: number, n: number) => void;
 type Scalar = (a: number, s: number, y: number, n: number) => void;
@@ -20,9 +30,32 @@ export interface FloatKernels {
  * last one or two run in a kernel, the others in a loop here.
  */
 export function floatBinary(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime): Tensor {
+  if (sameDims(a.dims, b.dims)) {
+    const y = rt.empty('float', a.dims);
+    k.same(rt.ptr(a), rt.ptr(b), rt.ptr(y), product(a.dims));
+    return y;
+  }
+  return (
+    rowsOf(k, a, b, rt) ?? rowsOf({ ...k.reversed, same: k.same, reversed: k }, b, a, rt) ?? anyBinary(k, a, b, rt)
+  );
+}
+
+/** Where b is one number, or one row that repeats for all of a. */
+function rowsOf(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime): Tensor | undefined {
+  if (!repeats(b.dims, a.dims)) return undefined;
+  const n = product(a.dims);
+  const cols = product(b.dims);
+  if (n === 0 || (cols > 1 && (b.dims.at(-1) !== cols || a.dims.at(-1) !== cols))) return undefined;
+  const y = rt.empty('float', a.dims);
+  if (cols === 1) k.scalar(rt.ptr(a), b.data[0] as number, rt.ptr(y), n);
+  else k.row(rt.ptr(a), rt.ptr(b), rt.ptr(y), n / cols, cols);
+  return y;
+}
+
+function anyBinary(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime): Tensor {
   const dims = broadcastDims(a.dims, b.dims);
   const y = rt.empty('float', dims);
-  if (y.data.length === 0) return y;
+  if (product(dims) === 0) return y;
   const space = collapse(dims, [broadcastStrides(a.dims, dims), broadcastStrides(b.dims, dims)]);
   const [sa, sb] = space.strides as [number[], number[]];
   const pa = rt.ptr(a);
@@ -34,8 +67,8 @@ export function floatBinary(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime):
   const ja = last > 0 ? sa[last - 1]! : -1;
   const jb = last > 0 ? sb[last - 1]! : -1;
   // Views on single elements: no allocation happens below, so they stay valid.
-  const va = rt.wasm.arena.f32(pa, a.data.length);
-  const vb = rt.wasm.arena.f32(pb, b.data.length);
+  const va = rt.wasm.arena.f32(pa, product(a.dims));
+  const vb = rt.wasm.arena.f32(pb, product(b.dims));
   const run = (from: number, body: (x: number, z: number, y: number) => void) =>
     walk(space, from, (o, at) => body(o[0]!, o[1]!, py + 4 * at));
   if (sa[last] === sb[last]) {

@@ -68,24 +68,38 @@ function makeTable(wasm: Wasm): RealKernels {
     const b = beta ? f64(beta, n) : undefined;
     for (let i = 0; i < n; i++) y[i] = (x[i]! - mean) * scale * (g?.[i] ?? 1) + (b?.[i] ?? 0);
   };
+  const gemm: RealKernels['gemm'] = (ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
+    const A = f64(a, m && k && (ta ? (k - 1) * lda + m : (m - 1) * lda + k));
+    const B = f64(b, n && k && (tb ? (n - 1) * ldb + k : (k - 1) * ldb + n));
+    for (let i = 0; i < m; i++) {
+      const row = f64(c + 8 * i * ldc, n);
+      for (let j = 0; j < n; j++) row[j] = beta === 0 ? 0 : beta * row[j]!;
+      if (tb)
+        for (let j = 0; j < n; j++) {
+          let sum = 0;
+          for (let p = 0; p < k; p++) sum += A[ta ? p * lda + i : i * lda + p]! * B[j * ldb + p]!;
+          row[j]! += alpha * sum;
+        }
+      else
+        for (let p = 0; p < k; p++) {
+          const f = alpha * A[ta ? p * lda + i : i * lda + p]!;
+          for (let j = 0, q = p * ldb; j < n; j++, q++) row[j]! += f * B[q]!;
+        }
+    }
+  };
   return {
-    gemm: (ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) => {
-      const A = f64(a, m && k && (ta ? (k - 1) * lda + m : (m - 1) * lda + k));
-      const B = f64(b, n && k && (tb ? (n - 1) * ldb + k : (k - 1) * ldb + n));
+    gemm,
+    gemm_fused: (ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, bias, kind, residual, ldr, low, high) => {
+      gemm(ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc, 0);
+      if (kind === 0 && residual === 0 && low === Number.NEGATIVE_INFINITY && high === Number.POSITIVE_INFINITY) return;
+      const own = kind === 0 ? undefined : f64(bias, kind === 1 ? n : m);
+      const other = residual === 0 || m === 0 ? undefined : f64(residual, (m - 1) * ldr + n);
       for (let i = 0; i < m; i++) {
         const row = f64(c + 8 * i * ldc, n);
-        for (let j = 0; j < n; j++) row[j] = beta === 0 ? 0 : beta * row[j]!;
-        if (tb)
-          for (let j = 0; j < n; j++) {
-            let sum = 0;
-            for (let p = 0; p < k; p++) sum += A[ta ? p * lda + i : i * lda + p]! * B[j * ldb + p]!;
-            row[j]! += alpha * sum;
-          }
-        else
-          for (let p = 0; p < k; p++) {
-            const f = alpha * A[ta ? p * lda + i : i * lda + p]!;
-            for (let j = 0, q = p * ldb; j < n; j++, q++) row[j]! += f * B[q]!;
-          }
+        for (let j = 0; j < n; j++) {
+          const v = row[j]! + (own?.[kind === 1 ? j : i] ?? 0) + (other?.[i * ldr + j] ?? 0);
+          row[j] = Math.min(Math.max(v, low), high);
+        }
       }
     },
     im2col: (x, c, h, w, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, out, ldo) => {

@@ -5,7 +5,7 @@ import { broadcastDims, broadcastStrides, collapse, need, product, sameType, wal
 import { expandTo } from './broadcast.ts';
 import { withHalf } from './half.ts';
 import type { Op, Runtime } from './op.ts';
-import { Real } from './precision.ts';
+import { type ProductOptions, Real } from './precision.ts';
 import { isWide, wideProduct } from './wide.ts';
 
 /** Y = alpha op(A) op(B) + beta C; C broadcasts to [M, N] from the right only. */
@@ -44,22 +44,30 @@ export const Gemm: Op = withHalf(
       if (a.dtype !== 'float' && a.dtype !== 'double') throw new UnsupportedError(`A: type ${a.dtype}`);
       const real = new Real(rt, a.dtype);
       const y = real.empty([m, n]);
-      real.multiply(ta, tb, m, n, k, real.ptr(a), real.ptr(b), y.ptr, { alpha });
-      if (c === undefined) return [y.done()];
-      let pc = real.ptr(c);
-      if (beta !== 1) {
-        const scaled = real.scratch(c.data.length);
-        real.k.mul_scalar(pc, beta, scaled, c.data.length);
-        pc = scaled;
-      }
-      if (c.data.length === n && c.dims[c.dims.length - 1] === n) real.k.add_row(y.ptr, pc, y.ptr, m, n);
-      else if (c.data.length === m && c.dims[0] === m) real.k.add_col(y.ptr, pc, y.ptr, m, n);
-      else if (c.data.length === m * n) real.k.add(y.ptr, pc, y.ptr, m * n);
-      else real.k.add_scalar(y.ptr, real.view(pc, 1)[0]!, y.ptr, m * n);
+      const added = c === undefined ? {} : addend(real, c, beta, m, n);
+      real.multiply(ta, tb, m, n, k, real.ptr(a), real.right(b, tb), y.ptr, { alpha, constant: b, ...added });
       return [y.done()];
     };
   }),
 );
+
+/** beta C as the product adds it: a number a column, a number a row, or everywhere. */
+function addend(real: Real, c: Tensor, beta: number, m: number, n: number): ProductOptions {
+  const size = c.data.length;
+  let at = real.ptr(c);
+  if (size === 0) return {};
+  if (beta !== 1) {
+    const scaled = real.scratch(size);
+    real.k.mul_scalar(at, beta, scaled, size);
+    at = scaled;
+  }
+  if (size === n && c.dims[c.dims.length - 1] === n) return { bias: at };
+  if (size === m && c.dims[0] === m) return { bias: at, biasOf: 'row' };
+  if (size === m * n) return { residual: at };
+  const repeated = real.scratch(n);
+  real.view(repeated, n).fill(real.view(at, 1)[0]!);
+  return { bias: repeated };
+}
 
 /** alpha y + beta c, modulo the range of the type, over y. */
 function combine(y: Tensor, alpha: number, c: Tensor | undefined, beta: number): Tensor {
@@ -106,6 +114,8 @@ export interface Products {
   readonly dims: readonly number[];
   /** Elements of the result. */
   readonly size: number;
+  /** Products of one shape, their operands that many elements apart; undefined where they are not evenly apart. */
+  readonly even: { readonly count: number; readonly stepA: number; readonly stepB: number } | undefined;
   /** Calls body for each matrix product with the element offsets of A, B and Y; `m` rows of A at once where B is one matrix. */
   each(body: (a: number, b: number, y: number, m: number) => void): void;
 }
@@ -130,7 +140,13 @@ export function productsOf(a: readonly number[], b: readonly number[]): Products
     const space = collapse(batch, [broadcastStrides(batchA, batch), broadcastStrides(batchB, batch)]);
     walk(space, space.dims.length, ([i, j], at) => body(i! * m * k, j! * k * n, at * m * n, m));
   };
-  return { m, k, n, dims, size: product(batch) * m * n, each };
+  const count = product(batch);
+  const one = product(batchB) === 1;
+  const step = (own: readonly number[], size: number) =>
+    product(own) === count ? size : product(own) === 1 ? 0 : undefined;
+  const [stepA, stepB] = [step(batchA, m * k), step(batchB, k * n)];
+  const even = one || stepA === undefined || stepB === undefined ? undefined : { count, stepA, stepB };
+  return { m, k, n, dims, size: count * m * n, even, each };
 }
 
 /** numpy.matmul of float, double and 32- and 64-bit integers, which wrap. */
@@ -150,8 +166,19 @@ export const MatMul: Op = withHalf(
     if (a.dtype !== 'float' && a.dtype !== 'double') throw new UnsupportedError(`A: type ${a.dtype}`);
     const real = new Real(rt, a.dtype);
     const y = real.empty(p.dims);
-    const [pa, pb] = [real.ptr(a), real.ptr(b)];
-    p.each((i, j, at, m) => real.multiply(0, 0, m, p.n, p.k, real.at(pa, i), real.at(pb, j), real.at(y.ptr, at)));
+    multiplyAll(real, p, 0, a, b, y.ptr);
     return [y.done()];
   }),
 );
+
+/** The products of A with B, or with its matrices transposed, times alpha, at y. */
+export function multiplyAll(real: Real, p: Products, tb: number, a: Tensor, b: Tensor, y: number, alpha = 1): void {
+  const [pa, pb] = [real.ptr(a), real.right(b, tb)];
+  const { even, m, n, k } = p;
+  if (even !== undefined && real.dtype === 'float' && pb !== 0)
+    real.multiplyBatch(even.count, tb, m, n, k, pa, even.stepA, pb, even.stepB, y, alpha);
+  else
+    p.each((i, j, at, rows) =>
+      real.multiply(0, tb, rows, n, k, real.at(pa, i), real.at(pb, j), real.at(y, at), { alpha, constant: b }),
+    );
+}

@@ -239,16 +239,16 @@ export function codesAt(rt: Runtime, dtype: DType, n: number): CodePlace {
 export const DynamicQuantizeLinear: Op = since(11, () => (inputs, rt) => {
   const x = need(inputs, 0, 'x');
   if (x.dtype !== 'float') throw new UnsupportedError(`x: expected type float, found ${x.dtype}`);
-  const { codes, scale, zero } = dynamicQuantize(x, rt);
+  const { place, scale, zero } = dynamicQuantize(x, rt);
   const s = rt.empty('float', []);
   const z = rt.empty('uint8', []);
   s.data[0] = scale;
   z.data[0] = zero;
-  return [codes, s, z];
+  return [place.done(x.dims), s, z];
 });
 
-/** uint8 codes of a float tensor over its own range, 0 included: x is near (codes - zero) * scale. */
-export function dynamicQuantize(x: Tensor, rt: Runtime): { codes: Tensor; scale: number; zero: number } {
+/** uint8 codes of a float tensor over its own range, 0 included, in wasm memory: x is near (codes - zero) * scale. */
+export function dynamicQuantize(x: Tensor, rt: Runtime): { place: CodePlace; scale: number; zero: number } {
   const n = x.data.length;
   const from = rt.ptr(x);
   const ends = rt.scratch(8);
@@ -261,5 +261,5 @@ export function dynamicQuantize(x: Tensor, rt: Runtime): { codes: Tensor; scale:
   const z = Math.min(Math.max(Math.fround(-lo / s) + TO_INTEGER - TO_INTEGER, 0), 255);
   const place = codesAt(rt, 'uint8', n);
   rt.wasm.k.f32_to_codes(from, n, 0, z, s, 0, 255, place.ptr);
-  return { codes: place.done(x.dims), scale: s, zero: z };
+  return { place, scale: s, zero: z };
 }

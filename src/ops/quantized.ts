@@ -2,70 +2,28 @@ import { ModelError, UnsupportedError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { since } from './attributes.ts';
 import { expandTo } from './broadcast.ts';
-import { convAttributes, type ConvAttributes, convolutionOf, convolve, depthwise, isDepthwise } from './conv.ts';
-import { scratchOf } from './gemm.ts';
+import { convAttributes } from './convolution.ts';
 import { isHalf, widen } from './half.ts';
-import { centred, exactProduct, integerMatMul } from './integer.ts';
+import { bytesOf, integerProduct, sumsTensor } from './integer.ts';
+import { type IntegerConvolution, integerConvolution, runConvolution } from './integer-conv.ts';
 import { CODE_RANGES, codesAt, TO_INTEGER } from './linear.ts';
 import type { Op, Runtime } from './op.ts';
-import { Real } from './precision.ts';
 import { elements, need } from './shape.ts';
 
 /** Convolutions and products of 8-bit codes: exact sums in int32, then, for QLinear operators, back to codes. */
 
-/** int32 sums [N, M, places...] of X less its zero point by W less its own, one or one an output channel; bias [M] added. */
-export function integerConvolution(
-  attributes: ConvAttributes,
-  x: Tensor,
-  xZero: Tensor | undefined,
-  w: Tensor,
-  wZero: Tensor | undefined,
-  bias: Tensor | undefined,
-  rt: Runtime,
-): Tensor {
-  if (xZero !== undefined && xZero.data.length !== 1)
-    throw new ModelError(`x_zero_point: expected one element, found shape [${xZero.dims}]`);
-  if (bias !== undefined && bias.dtype !== 'int32') throw new ModelError(`B: expected type int32, found ${bias.dtype}`);
-  const v = convolutionOf(attributes, x, w, bias);
-  const perChannel =
-    wZero === undefined || wZero.data.length === 1
-      ? wZero
-      : rt.view(
-          wZero,
-          w.dims.map((_, i) => (i === 0 ? wZero.data.length : 1)),
-        );
-  const a = centred(x, xZero, 'rows', 'x', rt);
-  const b = centred(w, perChannel, 'columns', 'w', rt);
-  const bound = a.bound * b.bound;
-  const y = rt.empty('int32', v.dims);
-  const n = y.data.length;
-  const to = rt.scratch(4 * n);
-  if (isDepthwise(v) && bound * v.depth <= 2 ** 24) {
-    depthwise(rt, v, a.ptr, b.ptr, to);
-    (y.data as Int32Array).set(rt.wasm.arena.f32(to, n));
-  } else {
-    const scratch = scratchOf(rt);
-    convolve(new Real(rt, 'float'), v, a.ptr, b.ptr, to, (rows, cols, depth, left, right, out, ldc) =>
-      exactProduct(rt, scratch, rows, cols, depth, left, right, bound, out, ldc),
-    );
-    (y.data as Int32Array).set(rt.wasm.arena.i32(to, n));
-  }
-  if (bias !== undefined) {
-    const out = y.data as Int32Array;
-    for (let p = 0; p < v.n * v.m; p++) {
-      const shift = Number(bias.data[p % v.m]);
-      for (let i = p * v.places; i < (p + 1) * v.places; i++) out[i] = out[i]! + shift;
-    }
-  }
-  return y;
-}
-
 /** Convolution of integers less their zero points, in int32. */
 export const ConvInteger: Op = since(10, (node) => {
   const attributes = convAttributes(node);
-  return (inputs, rt) => [
-    integerConvolution(attributes, need(inputs, 0, 'x'), inputs[2], need(inputs, 1, 'w'), inputs[3], undefined, rt),
-  ];
+  return (inputs, rt) => {
+    const [x, w] = [need(inputs, 0, 'x'), need(inputs, 1, 'w')];
+    const c = integerConvolution(attributes, x, inputs[2], w, inputs[3], undefined);
+    const y = rt.empty('int32', c.v.dims);
+    const to = rt.scratch(4 * y.data.length);
+    runConvolution(c, undefined, to, rt);
+    (y.data as Int32Array).set(rt.wasm.arena.i32(to, y.data.length));
+    return [y];
+  };
 });
 
 /** A scale of float, float16 or bfloat16 as floats. */
@@ -82,39 +40,11 @@ function oneScale(t: Tensor, what: string, rt: Runtime): number {
   return Number(scalesOf(t, what, rt).data[0]);
 }
 
-/** saturate(roundeven(sum * factor) + zero): the product in float. `factor` and `zero` take the place of the element. */
-export function requantize(
-  sums: Tensor,
-  dtype: Tensor['dtype'],
-  factor: (at: number) => number,
-  zero: (at: number) => number,
-  stretch: number,
-  rt: Runtime,
-): Tensor {
-  const range = CODE_RANGES[dtype];
-  if (range === undefined || dtype === 'int32') throw new UnsupportedError(`output type ${dtype}`);
-  const [lo, hi] = range;
-  if (stretch >= 16) {
-    const place = codesAt(rt, dtype, sums.data.length);
-    const at = rt.ptr(sums);
-    for (let from = 0; from < sums.data.length; from += stretch) {
-      const to = place.ptr + place.bytes * from;
-      rt.wasm.k.i32_to_codes(at + 4 * from, stretch, place.memory, zero(from), factor(from), lo, hi, to);
-    }
-    return place.done(sums.dims);
-  }
-  const y = rt.empty(dtype, sums.dims);
-  const out = elements(y);
-  const a = elements(sums);
-  for (let from = 0; from < out.length; from += stretch) {
-    const f = factor(from);
-    const z = zero(from);
-    for (let i = from; i < from + stretch; i++) {
-      const v = Math.fround(Math.fround(a[i]!) * f) + TO_INTEGER - TO_INTEGER + z;
-      out[i] = v < lo ? lo : v > hi ? hi : v;
-    }
-  }
-  return y;
+/** Memory and range of the codes that come out. @throws UnsupportedError for other types than int8 and uint8 */
+function codingOf(dtype: Tensor['dtype']): { type: 0 | 1; lo: number; hi: number } {
+  if (dtype !== 'int8' && dtype !== 'uint8') throw new UnsupportedError(`output type ${dtype}`);
+  const [lo, hi] = CODE_RANGES[dtype]!;
+  return { type: dtype === 'uint8' ? 0 : 1, lo, hi };
 }
 
 /** Convolution of codes to codes: weights with one scale or one an output channel, bias in int32 at x_scale * w_scale. */
@@ -132,20 +62,17 @@ export const QLinearConv: Op = since(10, (node) => {
       throw new ModelError(`y_zero_point: expected one element, found shape [${yZero.dims}]`);
     const xs = oneScale(need(inputs, 1, 'x_scale'), 'x_scale', rt);
     const ys = oneScale(need(inputs, 6, 'y_scale'), 'y_scale', rt);
-    const z = Number(yZero.data[0]);
-    const sums = integerConvolution(
-      attributes,
-      x,
-      need(inputs, 2, 'x_zero_point'),
-      w,
-      need(inputs, 5, 'w_zero_point'),
-      inputs[8],
-      rt,
+    const zeros = [need(inputs, 2, 'x_zero_point'), need(inputs, 5, 'w_zero_point')] as const;
+    const c: IntegerConvolution = integerConvolution(attributes, x, zeros[0], w, zeros[1], inputs[8]);
+    const { type } = codingOf(yZero.dtype);
+    const scales = ws.data as Float32Array;
+    const factors = Float32Array.from(
+      { length: m },
+      (_, i) => Math.fround(xs * scales[scales.length === 1 ? 0 : i]!) / ys,
     );
-    const factors = Float32Array.from(ws.data as Float32Array, (s) => Math.fround(xs * s) / ys);
-    const places = sums.data.length / Math.max(1, sums.dims[0]! * m);
-    const factor = (at: number) => factors[factors.length === 1 ? 0 : (at / places) % m]!;
-    return [requantize(sums, yZero.dtype, factor, () => z, Math.max(places, 1), rt)];
+    const place = codesAt(rt, yZero.dtype, c.v.n * m * c.v.places);
+    runConvolution(c, { type, factors, zero: Number(yZero.data[0]) }, place.ptr, rt);
+    return [place.done(c.v.dims)];
   };
 });
 
@@ -159,14 +86,15 @@ function spread(t: Tensor, side: 'rows' | 'columns', dims: readonly number[], wh
 
 /** Matrix product of codes to codes; scales and zero points of a and y per tensor or row, of b per tensor or column. */
 export const QLinearMatMul: Op = since(10, () => (inputs, rt) => {
-  const sums = integerMatMul(
-    need(inputs, 0, 'a'),
+  const a = bytesOf(need(inputs, 0, 'a'), 'A', rt);
+  const product = integerProduct(
+    a,
     need(inputs, 2, 'a_zero_point'),
     need(inputs, 3, 'b'),
     need(inputs, 5, 'b_zero_point'),
     rt,
   );
-  const scales = (
+  const [sa, sb, sy] = (
     [
       [1, 'a_scale'],
       [4, 'b_scale'],
@@ -174,30 +102,37 @@ export const QLinearMatMul: Op = since(10, () => (inputs, rt) => {
     ] as const
   ).map(([i, what]) => scalesOf(need(inputs, i, what), what, rt)) as [Tensor, Tensor, Tensor];
   const zero = need(inputs, 7, 'y_zero_point');
-  const factorOf = (a: number, b: number, y: number) => Math.fround(Math.fround(a * b) / y);
-  if ([...scales, zero].every((t) => t.data.length === 1)) {
-    const f = factorOf(...(scales.map((t) => Number(t.data[0])) as [number, number, number]));
-    const z = Number(zero.data[0]);
-    return [
-      requantize(
-        sums,
-        zero.dtype,
-        () => f,
-        () => z,
-        Math.max(sums.data.length, 1),
-        rt,
-      ),
-    ];
+  const { type, lo, hi } = codingOf(zero.dtype);
+  const { dims, size, columns, ptr } = product;
+  const factorOf = (x: number, z: number, y: number) => Math.fround(Math.fround(x * z) / y);
+  const one = (t: Tensor) => t.data.length === 1;
+  const last = dims[dims.length - 1];
+  const byColumn = one(sb) || (sb.dims.length === 1 && sb.data.length === columns && columns === last);
+  if (byColumn && [sa, sy, zero].every(one)) {
+    const place = codesAt(rt, zero.dtype, size);
+    const factors = rt.scratch(4 * columns);
+    const [x, y, z] = [Number(sa.data[0]), Number(sy.data[0]), Number(zero.data[0])];
+    const scales = elements(sb);
+    const out = rt.wasm.arena.f32(factors, columns);
+    for (let j = 0; j < columns; j++) out[j] = factorOf(x, scales[one(sb) ? 0 : j]!, y);
+    const rows = columns === 0 ? 0 : size / columns;
+    rt.wasm.k.requantize(ptr, rows, columns, columns, 0, 0, factors, type, z, lo, hi, place.ptr, columns);
+    return [place.done(dims)];
   }
-  const [sa, sb, sy] = scales;
+  const sums = sumsTensor(product, rt).data as Int32Array;
+  const y = rt.empty(zero.dtype, dims);
   const tensors = [
-    spread(sa, 'rows', sums.dims, 'a_scale', rt),
-    spread(sb, 'columns', sums.dims, 'b_scale', rt),
-    spread(sy, 'rows', sums.dims, 'y_scale', rt),
-    spread(zero, 'rows', sums.dims, 'y_zero_point', rt),
+    spread(sa, 'rows', dims, 'a_scale', rt),
+    spread(sb, 'columns', dims, 'b_scale', rt),
+    spread(sy, 'rows', dims, 'y_scale', rt),
+    spread(zero, 'rows', dims, 'y_zero_point', rt),
   ] as const;
   // Views after the last allocation.
-  const [a, b, y, z] = tensors.map(elements) as [Float32Array, Float32Array, Float32Array, Float32Array];
-  const factor = (i: number) => factorOf(a[i]!, b[i]!, y[i]!);
-  return [requantize(sums, zero.dtype, factor, (i) => z[i]!, 1, rt)];
+  const [xs, bs, ys, zs] = tensors.map(elements) as [Float32Array, Float32Array, Float32Array, Float32Array];
+  const out = elements(y);
+  for (let i = 0; i < out.length; i++) {
+    const v = Math.fround(Math.fround(sums[i]!) * factorOf(xs[i]!, bs[i]!, ys[i]!)) + TO_INTEGER - TO_INTEGER + zs[i]!;
+    out[i] = v < lo ? lo : v > hi ? hi : v;
+  }
+  return [y];
 });

@@ -20,6 +20,9 @@ function softplus(v: number): number {
   return Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
 }
 
+export const TANH: Activation = (real, from, to, n) => real.k.tanh(from, to, n);
+export const SIGMOID: Activation = (real, from, to, n) => real.k.sigmoid(from, to, n);
+
 interface Kind {
   /** Defaults of the parameters it has. */
   readonly alpha?: number;
@@ -29,8 +32,8 @@ interface Kind {
 
 const KINDS: Readonly<Record<string, Kind>> = {
   relu: { make: () => (real, from, to, n) => real.k.relu(from, to, n) },
-  tanh: { make: () => (real, from, to, n) => real.k.tanh(from, to, n) },
-  sigmoid: { make: () => (real, from, to, n) => real.k.sigmoid(from, to, n) },
+  tanh: { make: () => TANH },
+  sigmoid: { make: () => SIGMOID },
   affine: { alpha: 1, beta: 0, make: (a, b) => plain((v) => a * v + b) },
   leakyrelu: { alpha: 0.01, make: (a) => plain((v) => (v >= 0 ? v : a * v)) },
   thresholdedrelu: { alpha: 1, make: (a) => plain((v) => (v >= a ? v : 0)) },

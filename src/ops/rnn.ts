@@ -4,7 +4,7 @@ import { choice, flag, has, int } from './attributes.ts';
 import { withHalf } from './half.ts';
 import type { NodeSpec, Op, Run } from './op.ts';
 import { type Place, type Real, realOf } from './precision.ts';
-import { type Activation, activationsOf } from './rnn-activations.ts';
+import { type Activation, activationsOf, SIGMOID, TANH } from './rnn-activations.ts';
 import { integers, need } from './shape.ts';
 import { transpose } from './transpose.ts';
 
@@ -20,6 +20,8 @@ interface Pass {
   readonly hidden: number;
   /** Recurrence weights [gates * hidden, hidden]. */
   readonly r: number;
+  /** The tensor those lie in. */
+  readonly weights: Tensor;
   /** Recurrence bias [gates * hidden], zeros where absent: what the cell does not leave to the projection. */
   readonly rb: number;
   readonly activations: readonly Activation[];
@@ -93,15 +95,16 @@ function recurrent(cellOf: (node: NodeSpec) => Cell): Op {
       const rb = real.scratch(rows);
       real.view(y.ptr, y.length).fill(0);
       for (let d = 0; d < directions && steps * batch * hidden > 0; d++) {
-        real.multiply(0, 1, steps * batch, rows, width, px, real.at(pw, d * rows * width), projected);
         biasesOf(real, pb === 0 ? 0 : real.at(pb, 2 * d * rows), rows, cell.ownBiasFrom * hidden, biases, rb);
-        real.k.add_row(projected, biases, projected, steps * batch, rows);
+        const weights = real.at(pw, d * rows * width);
+        real.multiply(0, 1, steps * batch, rows, width, px, weights, projected, { constant: w, bias: biases });
         const own = real.at(h.ptr, d * batch * hidden);
         const step = cell.start({
           real,
           batch,
           hidden,
           r: real.at(pr, d * rows * hidden),
+          weights: r,
           rb,
           activations: activations[d]!,
           h: own,
@@ -114,8 +117,10 @@ function recurrent(cellOf: (node: NodeSpec) => Cell): Op {
           const active = (row: number) => lengths === undefined || t < lengths[row]!;
           step(real.at(projected, t * batch * rows), active);
           const out = real.at(y.ptr, (t * directions + d) * batch * hidden);
-          for (let row = 0; row < batch; row++)
-            if (active(row)) copy(real, real.at(own, row * hidden), real.at(out, row * hidden), hidden);
+          if (lengths === undefined) copy(real, own, out, batch * hidden);
+          else
+            for (let row = 0; row < batch; row++)
+              if (active(row)) copy(real, real.at(own, row * hidden), real.at(out, row * hidden), hidden);
         }
       }
       const states = [h, ...(c === undefined ? [] : [c])].map((place) => {
@@ -144,7 +149,7 @@ function lengthsOf(t: Tensor | undefined, steps: number, batch: number): number[
 
 function copy(real: Real, from: number, to: number, n: number): void {
   const bytes = real.bytes * n;
-  real.rt.wasm.arena.u8(to, bytes).set(real.rt.wasm.arena.u8(from, bytes));
+  real.rt.wasm.arena.u8(0, Math.max(from, to) + bytes).copyWithin(to, from, from + bytes);
 }
 
 /** B [2 * rows] at b as what the projection adds and, from row `own` on, what the recurrence does. */
@@ -169,9 +174,9 @@ export const RNN = recurrent(() => ({
   gates: 1,
   activations: ['Tanh'],
   ownBiasFrom: 1,
-  start: ({ real, batch, hidden, r, activations: [f], h }) => {
+  start: ({ real, batch, hidden, r, weights, activations: [f], h }) => {
     return (x, active) => {
-      real.multiply(0, 1, batch, hidden, hidden, h, r, x, { beta: 1 });
+      real.multiply(0, 1, batch, hidden, hidden, h, r, x, { beta: 1, constant: weights });
       for (let row = 0; row < batch; row++)
         if (active(row)) f!(real, real.at(x, row * hidden), real.at(h, row * hidden), hidden);
     };
@@ -188,14 +193,14 @@ export const GRU = recurrent((node) => {
     gates: 3,
     activations: ['Sigmoid', 'Tanh'],
     ownBiasFrom: linear ? 2 : 3,
-    start: ({ real, batch, hidden, r, rb, activations: [f, g], h }) => {
+    start: ({ real, batch, hidden, r, weights, rb, activations: [f, g], h }) => {
       const { k } = real;
       const own = linear ? 3 * hidden : hidden;
       const recurrence = real.scratch(batch * own);
       const rh = real.at(r, 2 * hidden * hidden);
       return (x, active) => {
-        if (linear) real.multiply(0, 1, batch, 3 * hidden, hidden, h, r, recurrence);
-        else real.multiply(0, 1, batch, 2 * hidden, hidden, h, r, x, { beta: 1, ldc: 3 * hidden });
+        if (linear) real.multiply(0, 1, batch, 3 * hidden, hidden, h, r, recurrence, { constant: weights });
+        else real.multiply(0, 1, batch, 2 * hidden, hidden, h, r, x, { beta: 1, ldc: 3 * hidden, constant: weights });
         for (let row = 0; row < batch; row++) {
           const z = real.at(x, row * 3 * hidden);
           const reset = real.at(z, hidden);
@@ -213,7 +218,11 @@ export const GRU = recurrent((node) => {
         }
         if (!linear) {
           const to = real.at(x, 2 * hidden);
-          real.multiply(0, 1, batch, hidden, hidden, recurrence, rh, to, { beta: 1, ldc: 3 * hidden });
+          real.multiply(0, 1, batch, hidden, hidden, recurrence, rh, to, {
+            beta: 1,
+            ldc: 3 * hidden,
+            constant: weights,
+          });
         }
         for (let row = 0; row < batch; row++) {
           if (!active(row)) continue;
@@ -242,16 +251,27 @@ export const LSTM = recurrent((node) => {
     gates: 4,
     activations: ['Sigmoid', 'Tanh', 'Tanh'],
     ownBiasFrom: 4,
-    start: ({ real, batch, hidden: n, r, activations: [f, g, last], h, c, p }) => {
+    start: ({ real, batch, hidden: n, r, weights, activations: [f, g, last], h, c, p }) => {
       const { k } = real;
+      const usual = f === SIGMOID && g === TANH && last === TANH && !coupled && p === 0;
+      if (usual && real.dtype === 'float')
+        return (x, active) => {
+          real.multiply(0, 1, batch, 4 * n, n, h, r, x, { beta: 1, constant: weights });
+          for (let row = 0; row < batch; row++) {
+            const from = row;
+            while (row < batch && active(row)) row++;
+            const at = (base: number, size: number) => real.at(base, from * size);
+            if (row > from) real.rt.wasm.k.lstm_gates(at(x, 4 * n), at(c, n), at(h, n), row - from, n);
+          }
+        };
       const scratch = real.scratch(n);
-      /** gate += weights . cell */
-      const peep = (gate: number, weights: number, cell: number) => {
-        k.mul(real.at(p, weights * n), cell, scratch, n);
+      /** gate += row of P . cell */
+      const peep = (gate: number, row: number, cell: number) => {
+        k.mul(real.at(p, row * n), cell, scratch, n);
         k.add(gate, scratch, gate, n);
       };
       return (x, active) => {
-        real.multiply(0, 1, batch, 4 * n, n, h, r, x, { beta: 1 });
+        real.multiply(0, 1, batch, 4 * n, n, h, r, x, { beta: 1, constant: weights });
         for (let row = 0; row < batch; row++) {
           if (!active(row)) continue;
           const input = real.at(x, row * 4 * n);

@@ -60,6 +60,20 @@ export function broadcastDims(a: readonly number[], b: readonly number[]): numbe
   return out;
 }
 
+export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+  if (a.length !== b.length) return false;
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false;
+  return true;
+}
+
+/** Whether a tensor of shape `inner` broadcasts to `dims` and not beyond. */
+export function repeats(inner: readonly number[], dims: readonly number[]): boolean {
+  const skip = dims.length - inner.length;
+  if (skip < 0) return false;
+  for (let i = 0; i < inner.length; i++) if (inner[i] !== 1 && inner[i] !== dims[skip + i]) return false;
+  return true;
+}
+
 /** Strides of a tensor of shape `dims` read under the broadcast shape `out`: 0 along every repeated axis. */
 export function broadcastStrides(dims: readonly number[], out: readonly number[]): number[] {
   const s = stridesOf(dims);

@@ -2,19 +2,8 @@ import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { int, ints, since } from './attributes.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import {
-  axesOf,
-  axisOf,
-  collapse,
-  copyRun,
-  elements,
-  integers,
-  need,
-  product,
-  sameType,
-  stridesOf,
-  walk,
-} from './shape.ts';
+import { axesOf, axisOf, copyRun, elements, integers, need, product, sameType, stridesOf } from './shape.ts';
+import { strided } from './transpose.ts';
 
 /** Taking tensors apart and putting them together. */
 
@@ -53,19 +42,7 @@ function slice(
     offset += start * strides[a]!;
     strides[a]! *= step;
   }
-  const y = rt.empty(x.dtype, dims);
-  const space = collapse(dims, [strides]);
-  const last = space.dims.length - 1;
-  const count = space.dims[last]!;
-  const s = space.strides[0]![last]!;
-  const src = elements(x);
-  const out = elements(y);
-  walk(space, last, ([i], at) => {
-    const base = offset + i!;
-    if (s === 1) copyRun(src, base, out, at, count);
-    else for (let q = 0; q < count; q++) out[at + q] = src[base + q * s]!;
-  });
-  return y;
+  return strided(x, dims, strides, rt, offset);
 }
 
 /** Bounds as attributes until opset 10, as inputs (with steps) since. */

@@ -2,7 +2,7 @@ import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { ints, since } from './attributes.ts';
 import type { Op, Runtime } from './op.ts';
-import { collapse, elements, need, stridesOf, walk } from './shape.ts';
+import { collapse, copyRun, elements, need, product, stridesOf, walk } from './shape.ts';
 
 /** The tensor with its axes in the order `perm`: output axis i is input axis perm[i]. A view where no element moves. */
 export function transpose(x: Tensor, perm: readonly number[], rt: Runtime): Tensor {
@@ -15,22 +15,28 @@ export function transpose(x: Tensor, perm: readonly number[], rt: Runtime): Tens
   );
 }
 
-/** The elements of x read with a stride for every axis of the result; inside x. A view where that is x itself. */
-export function strided(x: Tensor, dims: readonly number[], strides: readonly number[], rt: Runtime): Tensor {
+/** The elements of x from `offset` on, read with a stride for every axis of the result; inside x. A view where that is x itself. */
+export function strided(
+  x: Tensor,
+  dims: readonly number[],
+  strides: readonly number[],
+  rt: Runtime,
+  offset = 0,
+): Tensor {
   const space = collapse(dims, [strides]);
   const s = space.strides[0]!;
   const d = space.dims;
   const last = d.length - 1;
-  if (d.length === 1 && (s[0] === 1 || d[0] === 1) && d[0] === x.data.length) return rt.view(x, dims);
+  if (d.length === 1 && (s[0] === 1 || d[0] === 1) && d[0] === product(x.dims)) return rt.view(x, dims);
   const y = rt.empty(x.dtype, dims);
-  if (y.data.length === 0) return y;
+  if (product(dims) === 0) return y;
   if (x.dtype === 'float') {
     // The kernel walks four axes; any beyond are walked here.
     const from = Math.max(0, d.length - 4);
     const pad = new Array<number>(4 - (d.length - from)).fill(1);
     const [d0, d1, d2, d3] = [...pad, ...d.slice(from)] as [number, number, number, number];
     const [s0, s1, s2, s3] = [...pad, ...s.slice(from)] as [number, number, number, number];
-    const px = rt.ptr(x);
+    const px = rt.ptr(x) + 4 * offset;
     const py = rt.ptr(y);
     walk(space, from, ([i], at) => rt.wasm.k.permute4(px + 4 * i!, d0, d1, d2, d3, s0, s1, s2, s3, py + 4 * at));
     return y;
@@ -40,7 +46,8 @@ export function strided(x: Tensor, dims: readonly number[], strides: readonly nu
   const n = d[last]!;
   const step = s[last]!;
   walk(space, last, ([i], at) => {
-    for (let q = 0, j = i!; q < n; q++, j += step) out[at + q] = a[j]!;
+    if (step === 1) copyRun(a, offset + i!, out, at, n);
+    else for (let q = 0, j = offset + i!; q < n; q++, j += step) out[at + q] = a[j]!;
   });
   return y;
 }

@@ -5,7 +5,7 @@ import { erf } from './erf.ts';
 import { halves } from './half.ts';
 import { elementwise, mapElements, numeric } from './map.ts';
 import type { Op, Runtime } from './op.ts';
-import { asFloat, isBig, isFloating, need } from './shape.ts';
+import { asFloat, isBig, isFloating, need, product } from './shape.ts';
 
 /** Elementary functions, element by element. */
 
@@ -30,7 +30,7 @@ type UnaryKernel =
 export function apply(kernel: UnaryKernel, x: Tensor, rt: Runtime): Tensor {
   asFloat(x, 'X');
   const y = rt.empty('float', x.dims);
-  if (x.data.length > 0) rt.wasm.k[kernel as keyof Pick<Kernels, UnaryKernel>](rt.ptr(x), rt.ptr(y), x.data.length);
+  rt.wasm.k[kernel as keyof Pick<Kernels, UnaryKernel>](rt.ptr(x), rt.ptr(y), product(x.dims));
   return y;
 }
 

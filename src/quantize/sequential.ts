@@ -30,6 +30,8 @@ export interface SequentialOptions {
   readonly spec: Pick<GridSpec, 'clip' | 'scaleType'>;
   /** A layer's weight in row form. */
   readonly float: (layer: Layer) => Float32Array;
+  /** A layer in codes at the plan's widths, rounded by itself; where there, what is looked for starts there. */
+  readonly coded?: ((layer: Layer, width: number | readonly number[]) => Coded) | undefined;
   /** Gram matrices of the original inputs, for layers that cannot be measured anew. */
   readonly gram: (layer: Layer) => Float32Array | undefined;
   readonly dataset: Dataset;
@@ -79,7 +81,7 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
   const weights = new Map<string, Tensor>();
   for (const [i, group] of groups.entries()) {
     progress?.('quantizing in sequence', i, groups.length);
-    const inputs = group.reads.length > 0 ? await measure(wasm, stages, i, group, pairs, weights) : new Map();
+    const inputs = group.reads.length > 0 ? await measure(wasm, stages, i, group, pairs, weights, options) : new Map();
     for (const layer of group.layers) {
       const made = quantized(wasm, layer, planned.get(layer.weight)!, inputs.get(layer.weight), options);
       coded.set(layer.weight, made);
@@ -93,7 +95,7 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
 
 interface Measured {
   readonly gram: Float32Array | undefined;
-  readonly cross: Float32Array | undefined;
+  readonly pull: Float32Array | undefined;
 }
 
 function quantized(
@@ -109,7 +111,7 @@ function quantized(
   const w = options.float(layer);
   const gram = found?.gram ?? options.gram(layer);
   const under = gram && { gram, groups };
-  const target = found?.gram && found.cross ? retarget(wasm, w, rows, cols, under!, found.cross, SHARE) : w;
+  const target = found?.gram && found.pull ? retarget(wasm, w, rows, cols, under!, found.pull, SHARE) : w;
   const specOf = (width: number): GridSpec => ({
     bits: width,
     granularity,
@@ -117,7 +119,9 @@ function quantized(
     clip,
     scaleType,
   });
-  return encode(wasm, target, rows, cols, rowBits ?? bits, specOf, THOROUGH[rounding] ?? rounding, under);
+  const width = rowBits ?? bits;
+  const near = options.coded?.(layer, width);
+  return encode(wasm, target, rows, cols, width, specOf, THOROUGH[rounding] ?? rounding, under, near);
 }
 
 /** Layers that read the same values: none of them depends on another. */
@@ -155,16 +159,24 @@ async function measure(
   group: Group,
   pairs: Pair[],
   weights: ReadonlyMap<string, Tensor>,
+  { float, gram }: Pick<SequentialOptions, 'float' | 'gram'>,
 ): Promise<Map<string, Measured>> {
-  const sums = distinct(group.layers).map((layer) => ({ layer, inputs: new LayerInputs(wasm, layer, true) }));
+  const sums = alike(group.layers).map((layers) => ({
+    layers,
+    layer: layers[0]!,
+    inputs: new LayerInputs(wasm, layers[0]!, stacked(layers.map(float))),
+  }));
   const stage = stages.open(index, pairs[0]!.original);
+  // Inputs that are what they were have the Gram matrix they had.
+  const known = group.layers.every((layer) => gram(layer) !== undefined) && !stage.reads(weights);
+  const unchanged = known && pairs.every((p) => p.original === p.quantized);
   let kept = 0;
   try {
     for (const [i, pair] of pairs.entries()) {
       const same = pair.original === pair.quantized && !stage.reads(weights);
       const before = stage.run(pair.original, new Map());
       const after = same ? before : stage.run(pair.quantized, weights);
-      for (const { layer, inputs } of sums)
+      for (const { layer, inputs } of unchanged ? [] : sums)
         for (const use of multiplyingUses(layer)) {
           const given = use.node.inputs.map((name) => after.cut.get(name));
           inputs.visit(use, given, before.cut.get(use.node.inputs[use.input]!));
@@ -175,17 +187,40 @@ async function measure(
       if (kept > KEPT && i + 1 < pairs.length) pairs.length = i + 1;
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
-    const found = new Map(sums.map(({ layer, inputs }) => [kindOf(layer), inputs.read()]));
-    return new Map(group.layers.map((layer) => [layer.weight, found.get(kindOf(layer))!]));
+    return new Map(
+      sums.flatMap(({ layers, inputs }) => {
+        const { gram, pull } = inputs.read();
+        let at = 0;
+        return layers.map(({ weight, rows, cols }): [string, Measured] => {
+          const from = at;
+          at += rows * cols;
+          return [weight, { gram, pull: pull?.subarray(from, at) }];
+        });
+      }),
+    );
   } finally {
     stage.dispose();
     for (const { inputs } of sums) inputs.dispose();
   }
 }
 
-/** One layer of each kind. */
-function distinct(layers: readonly Layer[]): Layer[] {
-  return [...new Map(layers.map((l) => [kindOf(l), l])).values()];
+/** Layers of one kind together. */
+function alike(layers: readonly Layer[]): Layer[][] {
+  const kinds = new Map<string, Layer[]>();
+  for (const layer of layers) kinds.set(kindOf(layer), [...(kinds.get(kindOf(layer)) ?? []), layer]);
+  return [...kinds.values()];
+}
+
+/** Matrices of as many columns, one below the other. */
+function stacked(parts: readonly Float32Array[]): Float32Array {
+  if (parts.length === 1) return parts[0]!;
+  const out = new Float32Array(parts.reduce((n, p) => n + p.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
 }
 
 /** Layers of one group that have the same kind multiply the same: Q, K and V, say. */

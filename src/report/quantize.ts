@@ -35,6 +35,7 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
     section(style, 'Allocations compared', allocations(report)),
     section(style, 'Tuning', tuning(report)),
     section(style, 'How metrics ranked these allocations', ranks(report)),
+    section(style, 'How metrics ranked the layers, against what was measured', metricRanks(report)),
     section(style, 'Bytes of the file', parts(report)),
     report.evaluation
       ? section(
@@ -78,6 +79,7 @@ function headline(report: QuantizeReport, style: Style): string {
     if (beside.length > 0) lines.push(beside.join('; '));
   } else lines.push('no calibration data: the widths follow the weights alone, no damage was measured');
   if (report.rowsNote !== null) lines.push(printable(report.rowsNote));
+  for (const note of report.notes) lines.push(style.bad(printable(note)));
   return lines.join('\n');
 }
 
@@ -131,6 +133,24 @@ function ranks({ ranks: found }: QuantizeReport): string {
     [{ title: 'metric', align: 'left' }, 'allocations', 'rank correlation'],
     found.map(({ metric, plans, correlation }) => [metric, plans, correlation.toFixed(2)]),
   );
+}
+
+function metricRanks({ metricRanks: found }: QuantizeReport): string {
+  if (found.length === 0) return '';
+  const refused = found.flatMap((row) => ('refused' in row ? [`${row.metric}: ${printable(row.refused)}`] : []));
+  const rows = found.flatMap((row) => ('refused' in row ? [] : [row]));
+  const table = formatTable(
+    [{ title: 'metric', align: 'left' }, 'damages', 'Spearman', 'Kendall', 'median of predicted / measured', 'spread'],
+    rows.map(({ metric, count, spearman, kendall, medianRatio, ratioSpread }) => [
+      printable(metric),
+      count,
+      orDash(spearman, (v) => v.toFixed(2)),
+      orDash(kendall, (v) => v.toFixed(2)),
+      orDash(medianRatio, (v) => formatNumber(v, 3)),
+      orDash(ratioSpread, (v) => formatNumber(v, 3)),
+    ]),
+  );
+  return [...(rows.length > 0 ? [table] : []), ...refused].join('\n');
 }
 
 function against(
@@ -198,7 +218,7 @@ function allocations(report: QuantizeReport): string {
       i === 0 ? `${a.name} (chosen)` : a.name,
       a.averageBits.toFixed(3),
       formatCount(a.bytes),
-      damage.format(a.damage),
+      a.samples === undefined ? damage.format(a.damage) : `${damage.format(a.damage)} on ${formatCount(a.samples)}`,
       damage.format(a.predicted),
       widthsText(a.bits),
     ]),

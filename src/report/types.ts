@@ -1,4 +1,5 @@
 import type { Granularity } from '../allocate/types.ts';
+import type { RankAgreement } from '../curvature/ranking.ts';
 import type { TuneReport } from '../tune/index.ts';
 import type { FigureLabel } from '../verify/validator.ts';
 
@@ -53,6 +54,8 @@ export interface AllocationResult {
   readonly rows: boolean;
   /** Damage on the calibration data with all layers quantized together; null where it was not measured. */
   readonly damage: number | null;
+  /** Samples behind it where they are fewer than plans are judged by: it was much worse on these, and not run on the rest. */
+  readonly samples?: number;
   /** The objective on the cost table. */
   readonly predicted: number | null;
 }
@@ -132,10 +135,17 @@ export interface QuantizeReport {
   };
   /** Spearman's rank correlation of a metric's prediction and the damage measured together, over the plans that were measured. */
   readonly ranks: readonly { readonly metric: string; readonly plans: number; readonly correlation: number }[];
+  /** How metrics' damages of single layers agree with those that were measured: all there are, or those that cost nothing more. */
+  readonly metricRanks: readonly MetricRank[];
+  /** What went otherwise than the data's owner may think: roundings that fell back, passes cut short, samples too few to hold back. */
+  readonly notes: readonly string[];
   readonly evaluation: EvaluationReport | null;
   readonly guarantees: readonly Guarantee[];
   readonly seconds: number;
 }
+
+/** A metric that could not be measured on this model has its reason in place of figures. */
+export type MetricRank = RankAgreement | { readonly metric: string; readonly refused: string };
 
 /** Bytes of the written file by what they are; they sum to the file. */
 export interface FileParts {

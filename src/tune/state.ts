@@ -39,7 +39,7 @@ export class TuneState {
     wasm: Wasm,
     model: Model,
     layers: readonly Layer[],
-    { coded, initializers }: Pick<Snapshot, 'coded'> & Partial<Snapshot>,
+    { coded, initializers }: Pick<Snapshot, 'coded'> & { readonly initializers?: Snapshot['initializers'] | undefined },
   ) {
     const own = layers.filter((l) => coded.has(l.weight));
     this.weights = new Map(own.map((l) => [l.weight, new TunedWeight(wasm, l, coded.get(l.weight)!)]));

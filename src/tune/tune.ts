@@ -9,7 +9,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { tunableInitializers } from './initializers.ts';
 import { seedsOf } from './loss.ts';
 import { Samples, type SampleSource, shuffled } from './samples.ts';
-import { type Snapshot, type TuneRates, TuneState } from './state.ts';
+import { type TuneRates, TuneState } from './state.ts';
 
 /** How often the held-out damage is measured, and the fewest steps between two times. */
 const CHECKS = 12;
@@ -30,6 +30,8 @@ export interface TuneInput extends SampleSource {
   readonly layers: readonly Layer[];
   /** The weights in codes that tuning starts from, by name. Layers it does not name stay in float, and as they are. */
   readonly coded: ReadonlyMap<string, Coded>;
+  /** Biases and norms that tuning starts from, by name; the model's own where they are not named. */
+  readonly initializers?: ReadonlyMap<string, Tensor> | undefined;
   /** >= 1 */
   readonly steps: number;
   /** Of the order of batches. */
@@ -70,7 +72,8 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
   if (!Number.isSafeInteger(steps) || steps < 1)
     throw new RangeError(`steps: expected a whole number >= 1, got ${steps}`);
   const rates = { ...TUNE_RATES, ...input.rates };
-  const begin = (from: Pick<Snapshot, 'coded'>) => new TuneState(wasm, input.model, input.layers, from);
+  const begin = (from: Pick<TuneInput, 'coded' | 'initializers'>) =>
+    new TuneState(wasm, input.model, input.layers, from);
   let state = begin(input);
   let share = 1;
   let misses = 0;

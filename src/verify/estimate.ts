@@ -182,7 +182,12 @@ class Norms {
     if (!this.isQuantized(layer)) return 0;
     return this.norm(`error ${node.opType} ${layer.weight}`, () => {
       const float = this.candidates.float(layer);
-      const values = this.candidates.values(layer, this.bits.get(layer.weight)!);
+      const width = this.bits.get(layer.weight)!;
+      const values = this.candidates.values(layer, width);
+      // A row left out gives w E[x]: its error w (x - E[x]) is at most twice |w| times the largest |x|.
+      if (typeof width !== 'number')
+        for (const [r, bits] of width.entries())
+          if (bits === 0) for (let i = r * layer.cols; i < (r + 1) * layer.cols; i++) values[i] = -float[i]!;
       return this.of(
         layer,
         node,

@@ -1,9 +1,9 @@
 import { UnsupportedError } from '../errors.ts';
 import type { TypedArray } from '../tensor.ts';
 
-const PAGE = 65536;
+export const PAGE = 65536;
 /** What a 32-bit address reaches. */
-const ADDRESSABLE = 65536 * PAGE;
+export const ADDRESSABLE = 65536 * PAGE;
 const ALIGNMENT = 16;
 
 /** A free stretch of memory: [ptr, ptr + size). */
@@ -16,7 +16,8 @@ interface Span {
  * Hands out the memory of the kernels above their own static data. First fit over a list of free spans kept in address
  * order, neighbours joined on `free`; nothing is ever moved.
  *
- * Views (`f32`, `u8`, ...) are windows, not copies: any `alloc` may grow the memory, which detaches every view made before it.
+ * Views (`f32`, `u8`, ...) are windows, not copies: any `alloc` may grow the memory, which detaches every view made before it
+ * (unless the memory is shared with threads: such views stay, over a SharedArrayBuffer).
  */
 export class Arena {
   /** Free spans below `#top`: ascending, never touching each other. */
@@ -106,28 +107,28 @@ export class Arena {
   }
 
   /** View of n floats at ptr, valid until the next `alloc`. The other views alike. */
-  f32(ptr: number, n: number): Float32Array<ArrayBuffer> {
+  f32(ptr: number, n: number): Float32Array {
     return new Float32Array(this.memory.buffer, ptr, n);
   }
-  f64(ptr: number, n: number): Float64Array<ArrayBuffer> {
+  f64(ptr: number, n: number): Float64Array {
     return new Float64Array(this.memory.buffer, ptr, n);
   }
-  u8(ptr: number, n: number): Uint8Array<ArrayBuffer> {
+  u8(ptr: number, n: number): Uint8Array {
     return new Uint8Array(this.memory.buffer, ptr, n);
   }
-  i8(ptr: number, n: number): Int8Array<ArrayBuffer> {
+  i8(ptr: number, n: number): Int8Array {
     return new Int8Array(this.memory.buffer, ptr, n);
   }
-  u16(ptr: number, n: number): Uint16Array<ArrayBuffer> {
+  u16(ptr: number, n: number): Uint16Array {
     return new Uint16Array(this.memory.buffer, ptr, n);
   }
-  i16(ptr: number, n: number): Int16Array<ArrayBuffer> {
+  i16(ptr: number, n: number): Int16Array {
     return new Int16Array(this.memory.buffer, ptr, n);
   }
-  i32(ptr: number, n: number): Int32Array<ArrayBuffer> {
+  i32(ptr: number, n: number): Int32Array {
     return new Int32Array(this.memory.buffer, ptr, n);
   }
-  u32(ptr: number, n: number): Uint32Array<ArrayBuffer> {
+  u32(ptr: number, n: number): Uint32Array {
     return new Uint32Array(this.memory.buffer, ptr, n);
   }
 

@@ -1,5 +1,6 @@
 import type { CodeKernels } from './kernels-codes.ts';
 import type { GradientKernels } from './kernels-gradient.ts';
+import type { IntegerKernels } from './kernels-integer.ts';
 
 /** Byte address in wasm memory. Elements need no alignment beyond what the host's own views ask for. */
 export type Ptr = number;
@@ -23,9 +24,11 @@ export type ReduceRows = (x: Ptr, rows: number, cols: number, y: Ptr) => void;
  * i32. A kernel reads and writes exactly the elements its shapes name, keeps no state, allocates nothing and sums in an
  * order that depends on the shapes only. Sizes of 0 are legal. Nothing is checked: callers pass what the comments ask for.
  */
-export interface Kernels extends CodeKernels, GradientKernels {
+export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
   /** First address above the module's static data. */
   heap_base(): Ptr;
+  /** 1 in the relaxed build, 0 in the plain one. */
+  relaxed(): number;
 
   // Matrix product
 
@@ -50,8 +53,69 @@ export interface Kernels extends CodeKernels, GradientKernels {
     ldc: number,
     scratch: Ptr,
   ): void;
-  /** Bytes of scratch gemm needs, whatever the shapes. */
+  /** `count` products as gemm, each stepA, stepB, stepC floats further. The results do not overlap; 0 repeats an operand. */
+  gemm_batch(
+    count: number,
+    transA: number,
+    transB: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Ptr,
+    lda: number,
+    stepA: number,
+    b: Ptr,
+    ldb: number,
+    stepB: number,
+    beta: number,
+    c: Ptr,
+    ldc: number,
+    stepC: number,
+    scratch: Ptr,
+  ): void;
+  /** Bytes of scratch gemm, gemm_batch and gemm_fused need, whatever the shapes. */
   gemm_scratch(): number;
+  /**
+   * As gemm, then C = clamp(C + bias + residual, low, high), NaN staying NaN, without a second pass over C. transA and transB may
+   * be 2 for an operand that is in panels (`gemm_pack_a`, `gemm_pack_b`), whose row stride is not looked at; the sums of a
+   * product of more than 4 rows and columns are the same bits then. Where an operand is in panels and the other is not, that one is
+   * packed at every call.
+   * @param bias n numbers, one a column, for kind 1; m numbers, one a row, for kind 2; not looked at for kind 0
+   * @param residual [m, n], rows ldr floats apart, or 0 for none
+   * @param low -Infinity for none
+   * @param high Infinity for none
+   */
+  gemm_fused(
+    transA: number,
+    transB: number,
+    m: number,
+    n: number,
+    k: number,
+    alpha: number,
+    a: Ptr,
+    lda: number,
+    b: Ptr,
+    ldb: number,
+    beta: number,
+    c: Ptr,
+    ldc: number,
+    bias: Ptr,
+    kind: number,
+    residual: Ptr,
+    ldr: number,
+    low: number,
+    high: number,
+    scratch: Ptr,
+  ): void;
+  /** op(A) [m, k] in panels of rows (assembly/gemm-pack.ts): `gemm_packed_a(m, k)` bytes at out. */
+  gemm_pack_a(transA: number, m: number, k: number, a: Ptr, lda: number, out: Ptr): void;
+  /** op(B) [k, n] in panels of columns: `gemm_packed_b(k, n)` bytes at out. */
+  gemm_pack_b(transB: number, k: number, n: number, b: Ptr, ldb: number, out: Ptr): void;
+  gemm_packed_a(m: number, k: number): number;
+  gemm_packed_b(k: number, n: number): number;
+  /** Most rows of a panel of A: it depends on the build. Panels of B have 8 columns. */
+  gemm_rows(): number;
 
   // Convolution and pooling
 
@@ -96,6 +160,68 @@ export interface Kernels extends CodeKernels, GradientKernels {
     ow: number,
     x: Ptr,
   ): void;
+  /** y [planes, hp, wp]: each plane of x [planes, h, w] at row pt and column pl, zeros around it; hp >= pt + h, wp >= pl + w. */
+  pad_planes(
+    x: Ptr,
+    planes: number,
+    h: number,
+    w: number,
+    pt: number,
+    pl: number,
+    hp: number,
+    wp: number,
+    y: Ptr,
+  ): void;
+  /**
+   * The matrix [depth, n] whose element (k, j) is x[rows[k] + columns[j]], i32 offsets in floats, in panels of 8 columns as
+   * `gemm_pack_b` writes them. Where columns lie `step` apart, 1 or 2, they are read as vectors.
+   */
+  pack_fields(x: Ptr, rows: Ptr, depth: number, columns: Ptr, n: number, step: number, out: Ptr): void;
+  /** y [m, n] = clamp(x + bias + residual, low, high), NaN staying NaN: rows of x lie ldx floats apart; bias [m], residual [m, n] or 0. y may be x. */
+  finish_rows(
+    x: Ptr,
+    ldx: number,
+    m: number,
+    n: number,
+    bias: Ptr,
+    residual: Ptr,
+    low: number,
+    high: number,
+    y: Ptr,
+  ): void;
+  /** Panels of the transformed filters of m outputs. */
+  winograd_panels(m: number): number;
+  /** Bytes of the transformed filters. */
+  winograd_filter_bytes(m: number, c: number): number;
+  /** Panels [panel, end) of the filters w [m, c, 3, 3], transformed for `winograd`. scratch: 2048 bytes. */
+  winograd_filter(w: Ptr, m: number, c: number, out: Ptr, panel: number, end: number, scratch: Ptr): void;
+  /**
+   * y [n, m, oh, ow] = clamp(x * filters + bias + residual, low, high) for 3x3 filters at stride 1, as F(4x4, 3x3): tiles [from, to) of
+   * the ceil(oh / 4) ceil(ow / 4) of each image in turn, outputs of panels [panel, end). x [n, c, hp, wp] is padded, hp and wp at least
+   * 4 ceil(oh / 4) + 2 and 4 ceil(ow / 4) + 2, and 128 bytes that may be read follow it. Bias and residual may be 0.
+   * @param scratch `winograd_scratch(c)` bytes; its first i32 becomes 1 where a sum is not finite, else 0
+   */
+  winograd(
+    x: Ptr,
+    c: number,
+    hp: number,
+    wp: number,
+    filters: Ptr,
+    m: number,
+    oh: number,
+    ow: number,
+    bias: Ptr,
+    residual: Ptr,
+    low: number,
+    high: number,
+    y: Ptr,
+    from: number,
+    to: number,
+    panel: number,
+    end: number,
+    scratch: Ptr,
+  ): void;
+  winograd_scratch(c: number): number;
   /**
    * y[p * multiplier + q, oy, ox] = sum over (ky, kx) of weights[p * multiplier + q, ky, kx] x[p, oy*sh - pt + ky*dh, ox*sw - pl + kx*dw],
    * x being 0 outside the image: x is [planes, h, w], y [planes * multiplier, oh, ow].
@@ -228,11 +354,24 @@ export interface Kernels extends CodeKernels, GradientKernels {
   elu(x: Ptr, y: Ptr, n: number, alpha: number, beta: number): void;
   /** x / (1 + exp(-alpha x)); y may be x. */
   swish(x: Ptr, y: Ptr, n: number, alpha: number): void;
+  /** x (1 + erf(v)) / 2, v = x / factor where divide is 1, x factor where it is 0; y may be x. */
+  erf_gate(x: Ptr, y: Ptr, n: number, factor: number, divide: number): void;
+
+  /**
+   * One step of an LSTM: x [rows, 4 n] holds the gates i, o, f, g before their functions, c [rows, n] the cell state, which becomes
+   * sigmoid(f) c + sigmoid(i) tanh(g); h [rows, n] becomes sigmoid(o) tanh(c).
+   */
+  lstm_gates(x: Ptr, c: Ptr, h: Ptr, rows: number, n: number): void;
 
   // Normalisations; y may be x.
 
   /** y[r, :] = exp(x[r, :] - max) / sum; a row with NaN, or of -Infinity only, becomes NaN. */
   softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
+  /**
+   * As softmax, of x (op 0), x / factor (op 1) or x factor (op 2), plus a mask where that is not 0: row r of it starts r step
+   * floats on. op 0 needs a mask; without one step is 0.
+   */
+  softmax_scores(x: Ptr, op: number, factor: number, mask: Ptr, step: number, y: Ptr, rows: number, cols: number): void;
   /** y[r, :] = x[r, :] - max - log(sum of exp(x - max)). */
   log_softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
   /** y = (x - mean) / sqrt(variance + eps) * gamma + beta over each row; gamma and beta are [cols], or 0 where absent. */

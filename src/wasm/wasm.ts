@@ -1,29 +1,53 @@
 import { instantiate } from '@assemblyscript/loader';
-import { Arena } from './arena.ts';
+import { ADDRESSABLE, Arena, PAGE } from './arena.ts';
+import { type KernelCall, KernelError } from './calls.ts';
+import { type Build, supportsThreads } from './features.ts';
 import type { Kernels } from './kernels.ts';
+import { Pool } from './pool.ts';
+import { withSharedMemory } from './shared.ts';
+import { spread } from './spread.ts';
+import { browserSpawn, type Spawn } from './worker.ts';
 
 /** Pages (64 KiB) the memory starts with: enough for the module's static data. */
 const INITIAL_PAGES = 16;
+/** What a 32-bit address reaches, in pages. */
+const PAGES = ADDRESSABLE / PAGE;
+/** Most threads one engine may have. */
+export const MAX_THREADS = 64;
 
 export interface WasmOptions {
   /** Largest size the memory may grow to, in bytes; 4 GiB unless told. */
-  readonly maxBytes?: number;
+  readonly maxBytes?: number | undefined;
+  /**
+   * Threads the kernels' work is spread over, 1 to 64; 1 unless told. Results are the same for any number. Where there can be no
+   * others (no SharedArrayBuffer, a page that is not cross-origin isolated, no workers) it stays one: `wasm.threads` says what there is.
+   */
+  readonly threads?: number | undefined;
+  /** How a worker is started; browsers' own workers unless told. */
+  readonly spawn?: Spawn | undefined;
 }
 
-/** The kernels, and the memory they work in. */
+/**
+ * The kernels, and the memory they work in. Calls are synchronous and, with several threads, wait for the others: in a browser
+ * an engine belongs in a worker, since a page's main thread cannot sleep meanwhile.
+ */
 export class Wasm {
-  /** The kernels, as `assembly/index.ts` exports them. Arguments are addresses in the arena and plain numbers; nothing is checked there. */
+  /** The kernels, as `assembly/index.ts` exports them. Arguments are addresses in the arena and plain numbers; nothing is checked there. With several threads, large ones cut their work by themselves. */
   readonly k: Kernels;
   readonly arena: Arena;
+  #pool: Pool | undefined;
 
-  private constructor(k: Kernels, arena: Arena) {
+  private constructor(k: Kernels, arena: Arena, pool: Pool | undefined) {
     this.k = k;
     this.arena = arena;
+    this.#pool = pool;
   }
 
   /**
-   * Compiles (where bytes are given) and instantiates the kernels with a memory of their own.
+   * Compiles (where bytes are given) and instantiates the kernels with a memory of their own: kernels.wasm or kernels-relaxed.wasm.
+   * Threads need the bytes, or a module compiled from what `withSharedMemory` makes of them.
    * @throws TypeError when source is neither bytes nor a WebAssembly.Module
+   * @throws RangeError for options out of range
    * @throws WebAssembly.CompileError or LinkError when it is not the kernels' module, or the engine lacks SIMD
    */
   static async create(source: BufferSource | WebAssembly.Module, options: WasmOptions = {}): Promise<Wasm> {
@@ -32,16 +56,108 @@ export class Wasm {
         `Wasm.create: expected the bytes of kernels.wasm or a WebAssembly.Module, found ${describe(source)}`,
       );
     }
-    const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES });
-    const { exports } = await instantiate<Record<string, unknown>>(source, { env: { memory, abort } });
-    if (typeof exports.heap_base !== 'function') {
-      throw new TypeError(
-        'Wasm.create: expected kernels.wasm, found a module that is not the kernels: no export heap_base',
-      );
+    const { threads = 1, maxBytes = ADDRESSABLE, spawn = browserSpawn() } = options;
+    if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
+      throw new RangeError(`threads: expected a whole number in [1, ${MAX_THREADS}], found ${threads}`);
+    if (threads > 1 && spawn !== undefined && supportsThreads()) {
+      const wasm = await Wasm.#shared(source, { maxBytes, threads, spawn });
+      if (wasm !== undefined) return wasm;
     }
-    const k = exports as unknown as Kernels;
-    return new Wasm(k, new Arena(memory, k.heap_base() >>> 0, options.maxBytes));
+    const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES });
+    const k = await load(source, memory);
+    return new Wasm(k, new Arena(memory, k.heap_base() >>> 0, maxBytes), undefined);
   }
+
+  /** Which of the builds this is. */
+  get build(): Build {
+    return this.k.relaxed() === 1 ? 'relaxed' : 'plain';
+  }
+
+  /** Threads at work, the caller's own included. */
+  get threads(): number {
+    return this.#pool?.threads ?? 1;
+  }
+
+  /**
+   * Runs calls that do not depend on each other, spread over the threads in any order, and returns when all are done. Each writes
+   * to places of its own, its scratch among them, so what they compute does not depend on the number of threads.
+   * @throws KernelError of the first call in the list that trapped; what the calls write is then undefined
+   */
+  each(calls: readonly KernelCall[]): void {
+    if (this.#pool !== undefined && calls.length > 1) {
+      this.#pool.run(calls);
+      return;
+    }
+    for (const [name, ...args] of calls) {
+      try {
+        (this.k[name] as (...args: number[]) => void)(...args);
+      } catch (error) {
+        throw new KernelError(name, error instanceof Error ? error.message : String(error), { cause: error });
+      }
+    }
+  }
+
+  /** Ends the other threads; the engine goes on with one. An engine that is no longer used keeps them until this is called. */
+  dispose(): void {
+    this.#pool?.close();
+    this.#pool = undefined;
+  }
+
+  /** An engine with workers; undefined where source or platform has no shared memory. */
+  static async #shared(
+    source: BufferSource | WebAssembly.Module,
+    { maxBytes, threads, spawn }: { maxBytes: number; threads: number; spawn: Spawn },
+  ): Promise<Wasm | undefined> {
+    const reserved = reserve(maxBytes);
+    if (reserved === undefined) return undefined;
+    const { memory, limit } = reserved;
+    const compiled = source instanceof WebAssembly.Module;
+    const module = compiled ? source : await WebAssembly.compile(withSharedMemory(bytesOf(source), PAGES));
+    let k: Kernels;
+    try {
+      k = await load(module, memory);
+    } catch (error) {
+      if (compiled && error instanceof WebAssembly.LinkError) return undefined;
+      throw error;
+    }
+    const arena = new Arena(memory, k.heap_base() >>> 0, limit);
+    const pool = await Pool.start(module, memory, k, threads - 1, spawn);
+    return new Wasm(spread(k, arena, pool), arena, pool);
+  }
+}
+
+/**
+ * A shared memory that may grow to maxBytes, or to what the platform lets one reserve: its address space is reserved at once, its
+ * pages are not.
+ */
+function reserve(maxBytes: number): { memory: WebAssembly.Memory; limit: number } | undefined {
+  let limit = maxBytes;
+  for (;;) {
+    const maximum = Math.max(INITIAL_PAGES, Math.min(PAGES, Math.ceil(limit / PAGE) || 0));
+    try {
+      return { memory: new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true }), limit };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      if (maximum === INITIAL_PAGES) return undefined;
+      limit = (maximum / 2) * PAGE;
+    }
+  }
+}
+
+function bytesOf(source: BufferSource): Uint8Array {
+  return source instanceof ArrayBuffer
+    ? new Uint8Array(source)
+    : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+}
+
+async function load(source: BufferSource | WebAssembly.Module, memory: WebAssembly.Memory): Promise<Kernels> {
+  const { exports } = await instantiate<Record<string, unknown>>(source, { env: { memory, abort } });
+  if (typeof exports.heap_base !== 'function') {
+    throw new TypeError(
+      'Wasm.create: expected kernels.wasm, found a module that is not the kernels: no export heap_base',
+    );
+  }
+  return exports as unknown as Kernels;
 }
 
 /** Called by a kernel that cannot go on. */

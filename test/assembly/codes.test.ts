@@ -37,7 +37,7 @@ test('codes_to_f32', () => {
 
 test('f32_to_codes and i32_to_codes', () => {
   for (const [type, { out, lo, hi }] of TYPES.entries())
-    for (const n of LENGTHS)
+    for (const n of [...LENGTHS, 4111])
       for (const [low, high, zero] of [
         [lo, hi, lo],
         [lo, hi, 7],

@@ -53,6 +53,37 @@ test('softmax: large logits, NaN and all -Infinity', () => {
   });
 });
 
+test('softmax_scores is softmax of the scores made one by one, in place too', () => {
+  for (const rows of ROWS)
+    for (const cols of COLS)
+      for (const op of [0, 1, 2])
+        for (const step of [undefined, 0, cols]) {
+          if (op === 0 && step === undefined) continue;
+          eachSkew(wasm, (bench) => {
+            const next = random(rows * 300 + cols);
+            const x = normals(rows * cols, next, 8);
+            const mask = normals(rows * cols, next, 3);
+            for (let i = 0; i < mask.length; i++) if (next() < 0.2) mask[i] = Number.NEGATIVE_INFINITY;
+            if (cols > 4) x[4] = [Number.NaN, Number.POSITIVE_INFINITY, 1e30][cols % 3]!;
+            const factor = Math.fround(2.83);
+            const scores = x.map((v, i) => {
+              const s = Math.fround(op === 0 ? v : op === 1 ? v / factor : v * factor);
+              return step === undefined ? s : s + mask[step === 0 ? i % cols : i]!;
+            });
+            const expected = bench.f32(x.length);
+            wasm.k.softmax(bench.put(scores), expected.ptr, rows, cols);
+            const at = step === undefined ? 0 : bench.put(mask);
+            const y = bench.f32(x.length);
+            const px = bench.put(x);
+            wasm.k.softmax_scores(px, op, factor, at, step ?? 0, y.ptr, rows, cols);
+            const what = `softmax_scores ${rows}x${cols} op ${op} step ${step}`;
+            same(y.read(), expected.read(), what);
+            wasm.k.softmax_scores(px, op, factor, at, step ?? 0, px, rows, cols);
+            same(wasm.arena.f32(px, x.length), expected.read(), `${what} in place`);
+          });
+        }
+});
+
 test('layer_norm and rms_norm, gamma and beta present and absent, in place', () => {
   const eps = Math.fround(1e-5);
   for (const rows of ROWS)

@@ -30,7 +30,7 @@ interface Layout {
 }
 
 const SHAPES: Layout[] = [];
-for (const n of LENGTHS) SHAPES.push({ rows: 1, cols: n, block: Math.max(n, 1) });
+for (const n of [...LENGTHS, 4111]) SHAPES.push({ rows: 1, cols: n, block: Math.max(n, 1) });
 for (const cols of [1, 5, 16, 33, 64]) for (const block of [1, 3, 16, 32]) SHAPES.push({ rows: 3, cols, block });
 
 function sample(s: Layout, bits: number, seed: number) {

@@ -193,6 +193,29 @@ test('elu and swish', () => {
   }
 });
 
+test('erf_gate is its operations one by one, in place too', () => {
+  const all = sweep();
+  all.set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0], 40);
+  for (const x of [...LENGTHS.map((n) => all.slice(40, 40 + n)), all])
+    for (const divide of [0, 1]) {
+      const factor = f(divide ? Math.SQRT2 : Math.SQRT1_2);
+      eachSkew(wasm, (bench) => {
+        const n = x.length;
+        const v = bench.put(x.map((a) => (divide ? a / factor : a * factor)));
+        const e = bench.f32(n);
+        k.erf(v, e.ptr, n);
+        const erfs = e.read();
+        const expected = x.map((a, i) => f(f(a * f(erfs[i]! + 1)) * 0.5));
+        const y = bench.f32(n);
+        const p = bench.put(x);
+        k.erf_gate(p, y.ptr, n, factor, divide);
+        same(y.read(), expected, `erf_gate n=${n} divide=${divide}`);
+        k.erf_gate(p, p, n, factor, divide);
+        same(wasm.arena.f32(p, n), expected, `erf_gate in place n=${n} divide=${divide}`);
+      });
+    }
+});
+
 test('clip and leaky_relu', () => {
   for (const n of LENGTHS) {
     eachSkew(wasm, (bench) => {

@@ -27,7 +27,14 @@ function difference(found: Float32Array, inputs: readonly number[][], cols: numb
   return worst;
 }
 
-test('rows: the mean of x x’, over several batches of odd sizes', () => {
+function assertMean(found: Float32Array, inputs: readonly number[][]): void {
+  for (const [i, v] of found.entries()) {
+    const expected = inputs.reduce((sum, x) => sum + x[i]!, 0) / inputs.length;
+    assert.ok(Math.abs(v - expected) < 1e-6, `mean ${i}: ${v}, not ${expected}`);
+  }
+}
+
+test('rows: the mean of x x’ and of x, over several batches of odd sizes', () => {
   for (const cols of [1, 3, 17, 33]) {
     const gram = new GramAccumulator(wasm, 1, cols);
     const all: number[][] = [];
@@ -37,8 +44,10 @@ test('rows: the mean of x x’, over several batches of odd sizes', () => {
       for (let r = 0; r < rows; r++) all.push([...x.subarray(r * cols, (r + 1) * cols)]);
     }
     const worst = difference(gram.read(), all, cols);
+    const mean = gram.mean();
     gram.dispose();
     assert.ok(worst < 1e-5, `cols ${cols}: ${worst}`);
+    assertMean(mean, all);
   }
 });
 
@@ -59,6 +68,7 @@ test('windows: every receptive field of a padded, strided, dilated, grouped conv
   const gram = new GramAccumulator(wasm, groups, cols);
   inWasm(x, (at) => gram.addWindows(at, images, c, window));
   const found = gram.read();
+  const mean = gram.mean();
   gram.dispose();
   for (let g = 0; g < groups; g++) {
     const fields: number[][] = [];
@@ -78,6 +88,7 @@ test('windows: every receptive field of a padded, strided, dilated, grouped conv
         }
     const worst = difference(found, fields, cols, g * cols * cols);
     assert.ok(worst < 1e-5, `group ${g}: ${worst}`);
+    assertMean(mean.subarray(g * cols, (g + 1) * cols), fields);
   }
 });
 

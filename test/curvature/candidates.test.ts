@@ -4,9 +4,13 @@ import type { Granularity } from '../../src/allocate/types.ts';
 import { DEFAULT_ROUNDING } from '../../src/analyzer.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
 import { Candidates, type RoundingSettings, specFor } from '../../src/curvature/candidates.ts';
+import { leftOutErrorRows } from '../../src/curvature/rows.ts';
+import { biasesOf } from '../../src/graph/biases.ts';
 import { findLayers, type Layer, Session } from '../../src/graph/index.ts';
 import { gramError } from '../../src/grid/index.ts';
+import type { Node } from '../../src/onnx/model.ts';
 import { FORMATS, PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
+import type { Tensor } from '../../src/tensor.ts';
 import { dataset, floats, model as demonstration } from '../demonstration.ts';
 import { loadWasm } from '../helpers.ts';
 import { planFor } from '../quantize/models.ts';
@@ -113,6 +117,47 @@ test('more bits, less error at the layer’s output; the Gram clip is no worse t
       assert.ok(now <= error(candidates('dense', { clip }), bits) * (1 + 1e-6));
     last = now;
   }
+});
+
+test('a row left out goes to the bias: the layer gives the same on average, and its error is the variance of what it gave', async () => {
+  const biases = biasesOf(mlp, layers);
+  const own = new Candidates(wasm, stored, DEFAULT_ROUNDING, FORMATS.dense!.bytes, calibration, biases);
+  const layer = layers[1]!;
+  assert.ok(own.omits(layer));
+  assert.not(candidates('dense').omits(layer));
+  const rowBits = Array.from({ length: layer.rows }, (_, r) => (r % 5 === 2 ? 0 : 8));
+  assert.is(own.bias(layer, 8), undefined);
+  const { name, tensor } = own.bias(layer, rowBits)!;
+  const before = initializers.get(name)!.tensor().data as Float32Array;
+  const session = new Session(mlp, wasm);
+  const y: Float64Array[] = [];
+  const feeds = {
+    observe: (n: Node, inputs: readonly (Tensor | undefined)[]) => n === layer.nodes[0] && products(inputs[0]!),
+  };
+  const w = weights(layer);
+  const products = (x: Tensor) => {
+    const data = x.data as Float32Array;
+    for (let s = 0; s < x.dims[0]!; s++)
+      y.push(
+        Float64Array.from({ length: layer.rows }, (_, r) => {
+          let sum = 0;
+          for (let c = 0; c < layer.cols; c++) sum += w[r * layer.cols + c]! * data[s * layer.cols + c]!;
+          return sum;
+        }),
+      );
+  };
+  for await (const batch of dataset('mnist-calib', 64).batches(64)) session.run(batch.feeds, feeds);
+  session.dispose();
+  assert.is(y.length, 64);
+  const errors = leftOutErrorRows({ wasm, candidates: own }, { calibration }, layer);
+  rowBits.forEach((bits, r) => {
+    const mean = y.reduce((sum, row) => sum + row[r]!, 0) / y.length;
+    const variance = y.reduce((sum, row) => sum + (row[r]! - mean) ** 2, 0) / y.length;
+    const moved = (tensor.data as Float32Array)[r]! - before[r]!;
+    const scale = Math.abs(mean) + Math.sqrt(variance) + 1e-3;
+    assert.ok(Math.abs(moved - (bits === 0 ? mean : 0)) < 1e-5 * scale + 1e-6, `row ${r}: ${moved}, mean ${mean}`);
+    assert.ok(Math.abs(errors[r]! - variance) < 1e-4 * scale * scale, `row ${r}: ${errors[r]}, variance ${variance}`);
+  });
 });
 
 test.run();

@@ -4,7 +4,8 @@ import * as assert from 'uvu/assert';
 import { ModelError, UnsupportedError } from '../../src/errors.ts';
 import { tensor } from '../../src/tensor.ts';
 import { throws } from '../throws.ts';
-import { agree, float, floats, int, integers, runHere } from './compare.ts';
+import { Session } from '../../src/graph/index.ts';
+import { agree, feedsOf, float, floats, int, integers, modelOf, runHere, wasm } from './compare.ts';
 import { widened } from './wide.ts';
 
 const size = fc.integer({ min: 1, max: 40 });
@@ -42,6 +43,40 @@ test('Gemm says which sizes differ', () => {
     () => runHere('Gemm', [floats([2, 3]), floats([3, 5]), floats([4])]),
     /shapes \[2,5\] and \[4\] do not broadcast/,
   );
+});
+
+test('Gemm and MatMul: a constant operand changes no bit, in any run', () => {
+  for (const [m, n, k] of [
+    [5, 5, 3],
+    [16, 24, 70],
+    [9, 11, 600],
+    [1, 40, 30],
+    [40, 2, 30],
+    [7, 9, 0],
+  ] as const)
+    for (const transB of [0, 1])
+      for (const opType of ['Gemm', 'MatMul', 'FusedMatMul']) {
+        if (opType === 'MatMul' && transB) continue;
+        const inputs = [floats([m, k]), floats(transB ? [n, k] : [k, n])];
+        const attributes = opType === 'MatMul' ? {} : { transB: int(transB) };
+        const domain = opType === 'FusedMatMul' ? { domain: 'com.microsoft' } : {};
+        const [fed] = runHere(opType, inputs, attributes, domain);
+        const before = wasm.arena.used;
+        const session = new Session(modelOf(opType, inputs, attributes, { ...domain, constants: [1] }), wasm);
+        try {
+          const feeds = feedsOf(inputs, { constants: [1] });
+          const what = JSON.stringify({ opType, m, n, k, transB });
+          for (let run = 0; run < 2; run++) assert.equal(session.run(feeds).y0!.data, fed!.data, what);
+          const other = floats(inputs[1]!.dims);
+          const [expected] = runHere(opType, [inputs[0], other], attributes, domain);
+          const replaced = session.run(feeds, { weights: new Map([['x1', other]]) });
+          assert.equal(replaced.y0!.data, expected!.data, `${what}, replaced`);
+          assert.equal(session.run(feeds).y0!.data, fed!.data, `${what}, afterwards`);
+        } finally {
+          session.dispose();
+        }
+        assert.is(wasm.arena.used, before);
+      }
 });
 
 test('MatMul: ranks, batches, broadcasting', async () => {

@@ -32,6 +32,19 @@ test('MatMulInteger: types, ranks, zero points', async () => {
   await agree('MatMulInteger', [bytes('uint8', [4, 3, 5]), bytes('uint8', [4, 5, 2]), bytes('uint8', [])]);
 });
 
+test('constant operands, sizes around blocks', async () => {
+  for (const [m, k, n] of [
+    [1, 700, 33],
+    [3, 513, 17],
+    [130, 65, 40],
+    [260, 20, 9],
+  ] as const) {
+    await agree('MatMulInteger', [bytes('uint8', [m, k]), bytes('int8', [k, n])], {}, { constants: [1] });
+    const zeros = [bytes('uint8', []), bytes('uint8', [n])];
+    await agree('MatMulInteger', [bytes('uint8', [m, k]), bytes('uint8', [k, n]), ...zeros], {}, { constants: [1, 3] });
+  }
+});
+
 test('sums far beyond what float holds are exact', () => {
   for (const [type, low, high] of [
     ['int8', -128, 127],

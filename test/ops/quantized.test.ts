@@ -75,6 +75,44 @@ test('QLinearConv', async () => {
   );
 });
 
+// More places than a block holds, channels that do not fill a panel, fields side by side and apart, weights known beforehand.
+const LARGE = [
+  { c: 5, m: 11, size: [19, 23], kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], group: 1, dilations: [1, 1] },
+  { c: 16, m: 20, size: [14, 14], kernel: [1, 1], strides: [1, 1], pads: [0, 0, 0, 0], group: 1, dilations: [1, 1] },
+  { c: 16, m: 20, size: [31, 30], kernel: [1, 1], strides: [2, 2], pads: [0, 0, 0, 0], group: 1, dilations: [1, 1] },
+  { c: 12, m: 8, size: [17, 16], kernel: [3, 2], strides: [1, 2], pads: [2, 0, 1, 1], group: 4, dilations: [2, 1] },
+  { c: 6, m: 6, size: [15, 15], kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], group: 6, dilations: [1, 1] },
+  { c: 3, m: 9, size: [40, 40], kernel: [7, 7], strides: [2, 2], pads: [3, 3, 3, 3], group: 1, dilations: [1, 1] },
+  { c: 70, m: 9, size: [6, 5], kernel: [3, 3], strides: [1, 1], pads: [1, 1, 1, 1], group: 1, dilations: [1, 2] },
+] as const;
+
+test('convolutions of many shapes, to the bit', async () => {
+  for (const p of LARGE) {
+    const a = {
+      group: int(p.group),
+      strides: ints(...p.strides),
+      pads: ints(...p.pads),
+      dilations: ints(...p.dilations),
+    };
+    const x = bytes('uint8', [2, p.c, ...p.size]);
+    const w = [p.m, p.c / p.group, ...p.kernel];
+    const zeros = [bytes('uint8', []), bytes('uint8', [])];
+    await agree('ConvInteger', [x, bytes('uint8', w), ...zeros], a, { constants: [1, 3] });
+    const inputs = [
+      x,
+      scalar('float', 0.02),
+      bytes('uint8', []),
+      bytes('int8', w),
+      floats([p.m], 0.01, 0.05),
+      tensor('int8', [p.m], new Int8Array(p.m)),
+      scalar('float', 0.7),
+      bytes('uint8', []),
+      integers('int32', [p.m], -9000, 9000),
+    ];
+    await agree('QLinearConv', inputs, a, { constants: [3, 4, 5, 8] });
+  }
+});
+
 test('QLinearMatMul', async () => {
   for (const [a, b] of [
     ['uint8', 'uint8'],

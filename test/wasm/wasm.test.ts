@@ -4,19 +4,9 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { KappaError } from '../../src/errors.ts';
 import { Wasm } from '../../src/wasm/wasm.ts';
-import { ROOT } from '../helpers.ts';
+import { failure, ROOT } from '../helpers.ts';
 
 const bytes = readFileSync(join(ROOT, 'build', 'kernels.wasm'));
-
-/** What the promise was rejected with. */
-async function failure(promise: Promise<unknown>): Promise<Error> {
-  try {
-    await promise;
-  } catch (error) {
-    return error as Error;
-  }
-  return assert.unreachable('expected a rejection') as never;
-}
 
 test('from bytes and from a compiled module; instances share nothing', async () => {
   const a = await Wasm.create(bytes);

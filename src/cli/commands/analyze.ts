@@ -4,9 +4,9 @@ import { externalFiles, analyzeModel, openDataset, readModel } from '../../node.
 import { analyzeText } from '../../report/analyze.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, readInput } from '../files.ts';
-import { common, type MeasuringFlags, measuringFlags } from '../flags.ts';
+import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
 
-interface Flags extends CommonFlags, MeasuringFlags {
+interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly calib?: string;
   readonly targetAccuracy?: number;
 }
@@ -23,7 +23,7 @@ export function addAnalyze(program: Command): void {
     .option('--target-accuracy <eps>', 'error that is to be met (default: 0.01)', (t) =>
       parseNumber(t, '--target-accuracy', { min: Number.MIN_VALUE }),
     );
-  common(measuringFlags(command), [
+  common(kernelFlags(measuringFlags(command), false), [
     'kappa analyze model.onnx',
     'kappa analyze model.onnx --calib data.npz --target-accuracy 0.001',
     'kappa analyze model.onnx --calib data.npz --json > analysis.json',

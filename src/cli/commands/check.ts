@@ -4,9 +4,9 @@ import { type CheckCase, caseFolders, checkCase, readCase } from '../../node.ts'
 import { checkText } from '../../report/check.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber } from '../files.ts';
-import { common } from '../flags.ts';
+import { common, type KernelFlags, kernelFlags } from '../flags.ts';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, KernelFlags {
   readonly rtol: number;
   readonly atol: number;
 }
@@ -26,9 +26,10 @@ export function addCheck(program: Command): void {
       1e-3,
     )
     .option('--atol <number>', 'absolute tolerance', (text) => parseNumber(text, '--atol', { min: 0 }), 1e-7);
-  common(command, ['kappa check onnx/backend/test/data/node', 'kappa check case_a case_b --rtol 1e-5 --json']).action(
-    (paths: string[], flags: Flags) => withContext(flags, (context) => run(context, paths, flags)),
-  );
+  common(kernelFlags(command, true), [
+    'kappa check onnx/backend/test/data/node',
+    'kappa check case_a case_b --rtol 1e-5 --json',
+  ]).action((paths: string[], flags: Flags) => withContext(flags, (context) => run(context, paths, flags)));
 }
 
 async function run(context: Context, paths: readonly string[], { rtol, atol }: Flags): Promise<void> {

@@ -4,9 +4,9 @@ import { compareModels, openDataset, readModelFile } from '../../node.ts';
 import { compareText } from '../../report/compare.ts';
 import { printable } from '../../report/text.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
-import { common, type DataFlags, dataFlags } from '../flags.ts';
+import { common, type DataFlags, dataFlags, type KernelFlags, kernelFlags } from '../flags.ts';
 
-interface Flags extends CommonFlags, DataFlags {
+interface Flags extends CommonFlags, DataFlags, KernelFlags {
   readonly calib: string;
 }
 
@@ -20,7 +20,7 @@ export function addCompare(program: Command): void {
     .argument('<a>', 'ONNX file: the original')
     .argument('<b>', 'ONNX file: its quantized form')
     .requiredOption('--calib <data>', 'data: an .npz, or a folder with one file or test_data_set folder a sample');
-  common(dataFlags(command, false), [
+  common(kernelFlags(dataFlags(command, false), true), [
     'kappa compare model.onnx small.onnx --calib data.npz',
     'kappa compare model.onnx small.onnx --calib data.npz --samples 64 --json',
   ]).action((a: string, b: string, flags: Flags) => withContext(flags, (context) => run(context, a, b, flags)));

@@ -7,10 +7,10 @@ import { demoText } from '../../report/demo.ts';
 import { formatSeconds, printable } from '../../report/text.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
-import { common, oneOf, whole } from '../flags.ts';
+import { common, type KernelFlags, kernelFlags, oneOf, whole } from '../flags.ts';
 import { checkOutputs, writeAll } from '../outputs.ts';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, KernelFlags {
   readonly models?: string;
   readonly output?: string;
   readonly force?: boolean;
@@ -32,9 +32,11 @@ export function addDemo(program: Command): void {
     .option('--seeds <n>', 'training seeds, 1 to 3 (default: 3)', whole('--seeds', 1, MODELS.length))
     .option('-o, --output <folder>', 'write the quantized files there')
     .option('--force', 'replace files that exist');
-  common(command, ['kappa demo mnist', 'kappa demo mnist --seeds 1 --json', 'kappa demo mnist -o quantized']).action(
-    (_name: string, flags: Flags) => withContext(flags, (context) => run(context, flags)),
-  );
+  common(kernelFlags(command, false), [
+    'kappa demo mnist',
+    'kappa demo mnist --seeds 1 --json',
+    'kappa demo mnist -o quantized',
+  ]).action((_name: string, flags: Flags) => withContext(flags, (context) => run(context, flags)));
 }
 
 async function run(context: Context, flags: Flags): Promise<void> {

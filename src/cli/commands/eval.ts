@@ -4,9 +4,9 @@ import { evaluateModels, openDataset, readModelFile } from '../../node.ts';
 import { evaluateText } from '../../report/evaluate.ts';
 import { printable } from '../../report/text.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
-import { common, type DataFlags, dataFlags } from '../flags.ts';
+import { common, type DataFlags, dataFlags, type KernelFlags, kernelFlags } from '../flags.ts';
 
-interface Flags extends CommonFlags, DataFlags {
+interface Flags extends CommonFlags, DataFlags, KernelFlags {
   readonly eval: string;
   readonly reference?: string;
 }
@@ -21,7 +21,7 @@ export function addEval(program: Command): void {
     .argument('<model>', 'ONNX file')
     .requiredOption('--eval <data>', 'data: an .npz, or a folder with one file or test_data_set folder a sample')
     .option('--reference <model>', 'ONNX file to compare with, usually the original');
-  common(dataFlags(command), [
+  common(kernelFlags(dataFlags(command), true), [
     'kappa eval model.onnx --eval test.npz',
     'kappa eval small.onnx --eval test.npz --reference model.onnx --json',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));

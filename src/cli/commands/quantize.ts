@@ -31,6 +31,8 @@ import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
 import {
   common,
   each,
+  type KernelFlags,
+  kernelFlags,
   type MeasuringFlags,
   measuringFlags,
   oneOf,
@@ -41,7 +43,7 @@ import {
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
 
-interface Flags extends CommonFlags, MeasuringFlags {
+interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly bits?: number;
   readonly budget?: { readonly bytes: number; readonly text: string };
   readonly maxDrop?: MaxDrop;
@@ -145,7 +147,7 @@ export function addQuantize(program: Command): void {
       `form of the weights in the file: ${Object.keys(FORMATS).join(', ')} (default: dense)`,
       oneOf('--format', Object.keys(FORMATS)),
     );
-  common(command, [
+  common(kernelFlags(command, false), [
     'kappa quantize model.onnx --bits 4.1 --calib data.npz',
     'kappa quantize model.onnx --budget 1.2MB --calib data.npz --eval test.npz -o small.onnx',
     'kappa quantize model.onnx --max-drop accuracy:0.5% --calib data.npz --eval test.npz -o small.onnx',

@@ -6,10 +6,10 @@ import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
 import { UsageError } from '../../errors.ts';
 import { printable } from '../../report/text.ts';
-import { BATCH_FLAG, common, each, parseBatch } from '../flags.ts';
+import { BATCH_FLAG, common, each, type KernelFlags, kernelFlags, parseBatch } from '../flags.ts';
 import { checkOutputs, writeAll } from '../outputs.ts';
 
-interface Flags extends CommonFlags {
+interface Flags extends CommonFlags, KernelFlags {
   readonly inputs: string;
   readonly output: string;
   readonly force?: boolean;
@@ -38,7 +38,7 @@ export function addRun(program: Command): void {
       'feed an input of each piece from an output of the one before; may be repeated (pieces of one sample unless --batch)',
       each,
     );
-  common(command, [
+  common(kernelFlags(command, true), [
     'kappa run model.onnx --inputs in.npz -o out.npz',
     'kappa run model.onnx --inputs test.npz -o out.npz --batch 64 --force',
     'kappa run vad.onnx --inputs chunks.npz -o out.npz --state state=stateN',

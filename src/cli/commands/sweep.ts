@@ -4,9 +4,9 @@ import { externalFiles, openDataset, readModel, sweep } from '../../node.ts';
 import { sweepText } from '../../report/sweep.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseBudgets, readInput } from '../files.ts';
-import { common, type MeasuringFlags, measuringFlags } from '../flags.ts';
+import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
 
-interface Flags extends CommonFlags, MeasuringFlags {
+interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly calib: string;
   readonly eval: string;
   readonly bits: number[];
@@ -31,7 +31,7 @@ export function addSweep(program: Command): void {
       (t) => parseBudgets(t),
       [2, 3, 4, 5, 6, 7, 8],
     );
-  common(measuringFlags(command), [
+  common(kernelFlags(measuringFlags(command), false), [
     'kappa sweep model.onnx --calib calib.npz --eval test.npz',
     'kappa sweep model.onnx --calib calib.npz --eval test.npz --bits 2.5,3.1,4.1 --json > frontier.json',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));

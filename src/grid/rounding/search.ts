@@ -17,6 +17,7 @@ const WIDE_SHARES: readonly number[] = [1, 0.96];
 /** What the best scales of a row are multiplied with in turn, at widths in the table above and at wider ones. */
 const REFINEMENTS: readonly number[] = [1.05, 0.95, 1.025, 0.975];
 const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
+const NEAR_REFINEMENTS: readonly number[] = [1.03, 0.97];
 
 /**
  * Grid and codes of least dw H dw' for each row by itself: grids that cover the row's range or part of it, and the one of least squares,
@@ -24,6 +25,7 @@ const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
  * factor keep the least-squares grid and its nearest codes.
  * @param squares the grid of least squares
  * @param range the grid of the range
+ * @param near a grid of nearly the same rows, looked for around in the place of both
  */
 export function searchGrids(
   wasm: Wasm,
@@ -32,6 +34,7 @@ export function searchGrids(
   range: Grid,
   method: Method,
   gram: LayerGram,
+  near?: Grid,
 ): Pick<Slice, 'grid' | 'codes'> {
   const { rows, cols, bits } = squares;
   const codes = quantize(wasm, w, squares);
@@ -40,11 +43,12 @@ export function searchGrids(
   wasm.arena.scope((alloc) => {
     for (const { first, rows: count, work } of partsOf(wasm, alloc, w, rows, cols, gram)) {
       if (!work) continue;
-      const best = new Best(wasm, work, method, affineOf(squares, first, count));
+      const best = new Best(wasm, work, method, affineOf(near ?? squares, first, count));
       const covering = affineOf(range, first, count);
       const shares = SHARES[bits];
-      for (const share of shares ?? WIDE_SHARES) best.offer(covering, share);
-      for (const factor of shares ? REFINEMENTS : WIDE_REFINEMENTS) best.offer(best.grid, factor);
+      if (!near) for (const share of shares ?? WIDE_SHARES) best.offer(covering, share);
+      for (const factor of near ? NEAR_REFINEMENTS : shares ? REFINEMENTS : WIDE_REFINEMENTS)
+        best.offer(best.grid, factor);
       if (method.pairs) best.polish();
       const { grid } = best;
       putCodes(codes, first, cols, grid, best.levels);

@@ -6,11 +6,11 @@ import { type Factor, factorsOf } from './factor.ts';
 const BLOCK = 32;
 
 /**
- * The weights nearest to w in what they make of other inputs than w's own: with H = E[y y'] of these and C = E[x y'], w + s w (C - H)
+ * The weights nearest to w in what they make of other inputs than w's own: with H = E[y y'] of these and P = E[(w x - w y) y'], w + s P
  * (H + damp I)^-1, which for s = 1 minimises E |w x - v y|^2 + damp |v - w|^2 over v [rows, cols] (the objective of Y. Li et al., "GPTAQ",
  * arXiv 2504.02692). Rows whose group has no factor stay.
  * @param gram H
- * @param cross C, [groups, cols, cols]
+ * @param pull P, [rows, cols]
  * @param share s: how far to go, 0..1
  * @throws TypeError, RangeError for arguments that do not fit together
  */
@@ -20,13 +20,12 @@ export function retarget(
   rows: number,
   cols: number,
   gram: LayerGram,
-  cross: Float32Array,
+  pull: Float32Array,
   share: number,
 ): Float32Array {
-  if (!(cross instanceof Float32Array) || cross.length !== gram.gram.length)
-    throw new RangeError(`cross: expected ${gram.gram.length} floats, found ${cross?.length}`);
+  if (!(pull instanceof Float32Array) || pull.length !== w.length)
+    throw new RangeError(`pull: expected ${w.length} floats, found ${pull?.length}`);
   const out = w.slice();
-  const size = cols * cols;
   let first = 0;
   for (const [g, count] of checkGram(rows, cols, gram).entries()) {
     const factor = factorsOf(wasm, gram, cols)[g];
@@ -34,9 +33,7 @@ export function retarget(
     first += count;
     if (!factor || count === 0) continue;
     const part = w.subarray(at, first * cols);
-    const difference = cross.subarray(g * size, (g + 1) * size).slice();
-    for (let i = 0; i < size; i++) difference[i] = difference[i]! - gram.gram[g * size + i]!;
-    const moved = solve(wasm, part, count, cols, difference, factor);
+    const moved = solve(wasm, pull.subarray(at, first * cols), count, cols, factor);
     for (let i = 0; i < part.length; i++) {
       const v = part[i]! + share * moved[i]!;
       if (Number.isFinite(v)) out[at + i] = v;
@@ -45,30 +42,22 @@ export function retarget(
   return out;
 }
 
-/** w d (H + damp I)^-1 for w [rows, cols]. */
+/** b (H + damp I)^-1 for b [rows, cols]. */
 function solve(
   wasm: Wasm,
-  w: Float32Array,
+  b: Float32Array,
   rows: number,
   cols: number,
-  d: Float32Array,
   { order, u, d: diagonal }: Factor,
 ): Float32Array {
   const { k, arena } = wasm;
   // Rows are lanes here: their number is brought to a multiple of 4 by rows of zeros.
   const lanes = Math.ceil(rows / 4) * 4;
   return arena.scope((alloc) => {
-    const from = alloc(w.byteLength);
-    const by = alloc(d.byteLength);
-    const product = alloc(w.byteLength);
     const factor = alloc(u.byteLength);
     const t = alloc(4 * cols * lanes);
     const scratch = alloc(k.gemm_scratch());
-    arena.put(from, w);
-    arena.put(by, d);
     arena.put(factor, u);
-    k.gemm(0, 0, rows, cols, cols, 1, from, cols, by, cols, 0, product, cols, scratch);
-    const b = arena.f32(product, rows * cols);
     const x = arena.f32(t, cols * lanes).fill(0);
     for (let c = 0; c < cols; c++) for (let r = 0, i = order[c]!; r < rows; r++, i += cols) x[c * lanes + r] = b[i]!;
     const blocks = Array.from({ length: Math.ceil(cols / BLOCK) }, (_, i) => i * BLOCK);

@@ -14,11 +14,11 @@ import {
   needRank,
 } from '../attention-inputs.ts';
 import { flag, float, has, int, ints, since } from '../attributes.ts';
-import { multiply, scratchOf } from '../gemm.ts';
 import { withHalf } from '../half.ts';
+import { bytesOf } from '../integer.ts';
 import type { NodeSpec, Op, Run, Runtime } from '../op.ts';
 import { Real } from '../precision.ts';
-import { asFloat, need, needFloat } from '../shape.ts';
+import { asFloat, need, needFloat, scalar } from '../shape.ts';
 import { matMulToFloat } from './integer.ts';
 import { maskBias } from './masks.ts';
 
@@ -161,18 +161,14 @@ export const Attention: Op = withHalf(
       const [batch, length, hidden] = x.dims as [number, number, number];
       const total = w.dims[1]!;
       needDims(w, [hidden, total], 'weights');
-      const projected = rt.empty('float', [batch, length, total]);
-      const to = rt.ptr(projected);
-      multiply(rt, scratchOf(rt), 0, 0, batch * length, total, hidden, 1, rt.ptr(x), rt.ptr(w), to);
-      if (inputs[2] !== undefined)
-        rt.wasm.k.add_row(
-          to,
-          rt.ptr(needDims(needFloat(inputs, 2, 'bias'), [total], 'bias')),
-          to,
-          batch * length,
-          total,
-        );
-      return core(projected, inputs[3], inputs[4], inputs[5], rt);
+      const real = new Real(rt, 'float');
+      const projected = real.empty([batch, length, total]);
+      const bias = inputs[2] && real.ptr(needDims(needFloat(inputs, 2, 'bias'), [total], 'bias'));
+      real.multiply(0, 0, batch * length, total, hidden, real.ptr(x), real.ptr(w), projected.ptr, {
+        constant: w,
+        bias: bias ?? 0,
+      });
+      return core(projected.done(), inputs[3], inputs[4], inputs[5], rt);
     };
   }),
 );
@@ -185,8 +181,19 @@ export const QAttention: Op = withHalf(
       const x = needRank(need(inputs, 0, 'input'), 3, 'input');
       const w = needRank(need(inputs, 1, 'weight'), 2, 'weight');
       const bias = needFloat(inputs, 2, 'bias');
-      const scales = [needFloat(inputs, 3, 'input_scale'), needFloat(inputs, 4, 'weight_scale')] as const;
-      return core(matMulToFloat(x, w, ...scales, inputs[6], inputs[7], bias, rt), inputs[5], inputs[8], undefined, rt);
+      const scale = scalar(needFloat(inputs, 3, 'input_scale'), 'input_scale');
+      const a = bytesOf(x, 'input', rt);
+      const projected = matMulToFloat(
+        a,
+        w,
+        scale,
+        needFloat(inputs, 4, 'weight_scale'),
+        inputs[6],
+        inputs[7],
+        bias,
+        rt,
+      );
+      return core(projected, inputs[5], inputs[8], undefined, rt);
     };
   }),
 );

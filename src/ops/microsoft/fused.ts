@@ -15,7 +15,7 @@ import { Add } from '../arithmetic.ts';
 import { flag, float, floats, has, since, string } from '../attributes.ts';
 import { Clip } from '../clip.ts';
 import { Conv } from '../conv.ts';
-import { Gemm, MatMul, productsOf } from '../gemm.ts';
+import { Gemm, MatMul, multiplyAll, productsOf } from '../gemm.ts';
 import { withHalf } from '../half.ts';
 import type { NodeSpec, Op, Run, Runtime } from '../op.ts';
 import { realOf } from '../precision.ts';
@@ -109,10 +109,7 @@ function matMul(node: NodeSpec): Run {
     const p = productsOf(a.dims, transposed ? swapped(b.dims) : b.dims);
     const real = realOf(a, 'A', rt);
     const y = real.empty(p.dims);
-    const [pa, pb] = [real.ptr(a), real.ptr(b)];
-    p.each((i, j, at, m) =>
-      real.multiply(0, transposed ? 1 : 0, m, p.n, p.k, real.at(pa, i), real.at(pb, j), real.at(y.ptr, at), { alpha }),
-    );
+    multiplyAll(real, p, transposed ? 1 : 0, a, b, y.ptr, alpha);
     return [y.done()];
   };
 }

@@ -1,13 +1,13 @@
-import { ModelError } from '../../errors.ts';
+import { ModelError, UnsupportedError } from '../../errors.ts';
 import type { Tensor } from '../../tensor.ts';
 import { needDims } from '../attention-inputs.ts';
 import { flag, float, since } from '../attributes.ts';
-import { integerMatMul } from '../integer.ts';
-import { DynamicQuantizeLinear, QuantizeLinear } from '../linear.ts';
-import type { NodeSpec, Op, Runtime } from '../op.ts';
+import { productsOf } from '../gemm.ts';
+import { type Bytes, bytesOf, integerProduct } from '../integer.ts';
+import { codesAt, dynamicQuantize } from '../linear.ts';
+import type { Op, Runtime } from '../op.ts';
 import { asFloat, elements, need, needFloat, scalar } from '../shape.ts';
 import { transpose } from '../transpose.ts';
-import { built, first } from './built.ts';
 
 /** Integer products scaled to float. */
 
@@ -27,44 +27,45 @@ function columnScales(t: Tensor, columns: number, what: string): Float32Array {
 
 /** (A - a_zero)(B - b_zero) in int32, times both scales, plus a bias, in float. The scale of A is one number; that of B may be one a column. */
 export function matMulToFloat(
-  a: Tensor,
+  a: Bytes,
   b: Tensor,
-  aScale: Tensor,
+  aScale: number,
   bScale: Tensor,
   aZero: Tensor | undefined,
   bZero: Tensor | undefined,
   bias: Tensor | undefined,
   rt: Runtime,
 ): Tensor {
-  const product = integerMatMul(a, pointOf(aZero, rt), b, pointOf(bZero, rt), rt);
-  const columns = product.dims[product.dims.length - 1] ?? 1;
-  const y = rt.empty('float', product.dims);
-  const one = scalar(aScale, 'a_scale');
-  const scales = columnScales(bScale, columns, 'b_scale').map((s) => s * one);
+  const p = productsOf(a.dims, b.dims);
+  const y = rt.empty('float', p.dims);
+  const to = rt.ptr(y);
+  const { columns, size } = integerProduct(a, pointOf(aZero, rt), b, pointOf(bZero, rt), rt, to);
+  const scales = columnScales(bScale, columns, 'b_scale').map((s) => s * aScale);
   if (bias !== undefined) asFloat(needDims(bias, [columns], 'bias'), 'bias');
-  const shift = bias === undefined ? undefined : elements(bias);
-  const sums = product.data as Int32Array;
-  const out = elements(y);
-  for (let i = 0; i < out.length; )
-    for (let j = 0; j < columns; j++, i++) out[i] = sums[i]! * scales[j]! + (shift?.[j] ?? 0);
+  if (size > 0) rt.wasm.k.scale_sums(to, size / columns, columns, 0, put(scales, rt), bias ? rt.ptr(bias) : 0, to);
   return y;
 }
 
+function put(values: Float32Array | Int32Array, rt: Runtime): number {
+  const ptr = rt.scratch(values.byteLength);
+  rt.wasm.arena.put(ptr, values);
+  return ptr;
+}
+
 export const MatMulIntegerToFloat: Op = since(1, () => (inputs, rt) => {
-  const [a, b] = [need(inputs, 0, 'A'), need(inputs, 1, 'B')];
-  const scales = [needFloat(inputs, 2, 'a_scale'), needFloat(inputs, 3, 'b_scale')] as const;
-  return [matMulToFloat(a, b, ...scales, inputs[4], inputs[5], inputs[6], rt)];
+  const [a, b] = [bytesOf(need(inputs, 0, 'A'), 'A', rt), need(inputs, 1, 'B')];
+  const scale = scalar(needFloat(inputs, 2, 'a_scale'), 'a_scale');
+  return [matMulToFloat(a, b, scale, needFloat(inputs, 3, 'b_scale'), inputs[4], inputs[5], inputs[6], rt)];
 });
 
 /** A quantized to uint8 over its own range, times 8-bit B. */
-export const DynamicQuantizeMatMul: Op = since(1, (node) => {
-  const quantize = built(DynamicQuantizeLinear, node, {}, 3);
-  return (inputs, rt) => {
-    const [a, scale, zero] = quantize([needFloat(inputs, 0, 'A')], rt) as [Tensor, Tensor, Tensor];
-    return [
-      matMulToFloat(a, need(inputs, 1, 'B'), scale, needFloat(inputs, 2, 'b_scale'), zero, inputs[3], inputs[4], rt),
-    ];
-  };
+export const DynamicQuantizeMatMul: Op = since(1, () => (inputs, rt) => {
+  const x = needFloat(inputs, 0, 'A');
+  const { place, scale, zero } = dynamicQuantize(x, rt);
+  const a = { dtype: 'uint8', dims: x.dims, ptr: place.ptr } as const;
+  const point: Tensor = { dtype: 'uint8', dims: [], data: Uint8Array.of(zero) };
+  const b = need(inputs, 1, 'B');
+  return [matMulToFloat(a, b, scale, needFloat(inputs, 2, 'b_scale'), point, inputs[3], inputs[4], rt)];
 });
 
 function matrix(t: Tensor, transposed: boolean, what: string, rt: Runtime): Tensor {
@@ -72,40 +73,59 @@ function matrix(t: Tensor, transposed: boolean, what: string, rt: Runtime): Tens
   return transposed ? transpose(t, [1, 0], rt) : t;
 }
 
-/** alpha (A - a_zero)(B - b_zero) + C in units of both scales: float, or quantized where there is a y_scale. */
-function quantizedGemm(node: NodeSpec) {
+/**
+ * alpha ((A - a_zero)(B - b_zero) + C) in units of both scales: float, or codes where there is a y_scale. C is int32 and broadcasts
+ * to the product.
+ */
+export const QGemm: Op = since(1, (node) => {
   const alpha = float(node, 'alpha', 1);
   const [ta, tb] = [flag(node, 'transA'), flag(node, 'transB')];
-  return (inputs: readonly (Tensor | undefined)[], rt: Runtime): Tensor => {
-    const a = matrix(need(inputs, 0, 'A'), ta, 'A', rt);
+  return (inputs, rt) => {
+    const a = bytesOf(matrix(need(inputs, 0, 'A'), ta, 'A', rt), 'A', rt);
     const b = matrix(need(inputs, 3, 'B'), tb, 'B', rt);
-    const sums = integerMatMul(a, pointOf(inputs[2], rt), b, pointOf(inputs[5], rt), rt);
+    const sums = integerProduct(a, pointOf(inputs[2], rt), b, pointOf(inputs[5], rt), rt);
     const [m, n] = sums.dims as [number, number];
     const scales = columnScales(needFloat(inputs, 4, 'b_scale'), n, 'b_scale');
-    const one = alpha * scalar(needFloat(inputs, 1, 'a_scale'), 'a_scale');
+    const one = Math.fround(alpha * scalar(needFloat(inputs, 1, 'a_scale'), 'a_scale'));
     const c = inputs[6];
     if (c !== undefined && c.dtype !== 'int32') throw new ModelError(`C: expected type int32, found ${c.dtype}`);
     const [cm, cn] = c === undefined ? [1, 1] : c.dims.length < 2 ? [1, c.dims[0] ?? 1] : (c.dims as [number, number]);
     if ((cm !== 1 && cm !== m) || (cn !== 1 && cn !== n) || (c?.dims.length ?? 0) > 2)
       throw new ModelError(`C: expected a shape that broadcasts to [${m},${n}], found [${c?.dims}]`);
-    const y = rt.empty('float', [m, n]);
-    const out = elements(y);
-    const s = sums.data as Int32Array;
-    for (let i = 0, q = 0; i < m; i++)
-      for (let j = 0; j < n; j++, q++) {
-        const added = c === undefined ? 0 : Number(c.data[(cm === 1 ? 0 : i) * cn + (cn === 1 ? 0 : j)]);
-        out[q] = (s[q]! + added) * (one * scales[j]!);
-      }
-    return y;
-  };
-}
-
-export const QGemm: Op = since(1, (node) => {
-  const gemm = quantizedGemm(node);
-  const quantize = built(QuantizeLinear, node);
-  return (inputs, rt) => {
-    const y = gemm(inputs, rt);
-    if (inputs[7] === undefined) return [y];
-    return [first(quantize, [y, rt.view(inputs[7], []), pointOf(inputs[8], rt)], rt)];
+    // Rows that share their addends are one call.
+    const calls = cm === 1 ? [{ from: 0, rows: m }] : Array.from({ length: m }, (_, from) => ({ from, rows: 1 }));
+    const added =
+      c &&
+      put(
+        Int32Array.from({ length: cm * n }, (_, i) => Number(c.data[cn === 1 ? Math.floor(i / n) : i])),
+        rt,
+      );
+    const addend = (row: number) => (added === undefined ? 0 : added + 4 * n * (cm === 1 ? 0 : row));
+    if (inputs[7] === undefined) {
+      const y = rt.empty('float', [m, n]);
+      const factors = put(
+        scales.map((s) => one * s),
+        rt,
+      );
+      for (const { from, rows } of calls)
+        rt.wasm.k.scale_sums(sums.ptr + 4 * n * from, rows, n, addend(from), factors, 0, rt.ptr(y) + 4 * n * from);
+      return [y];
+    }
+    const scale = scalar(needFloat(inputs, 7, 'y_scale'), 'y_scale');
+    const zero = inputs[8];
+    const dtype = zero?.dtype ?? 'uint8';
+    if (dtype !== 'int8' && dtype !== 'uint8') throw new UnsupportedError(`y_zero_point: type ${dtype}`);
+    const z = zero === undefined ? 0 : scalar(zero, 'y_zero_point');
+    const factors = put(
+      scales.map((s) => Math.fround(one * s) / scale),
+      rt,
+    );
+    const place = codesAt(rt, dtype, m * n);
+    const [type, lo, hi] = dtype === 'uint8' ? [0, 0, 255] : [1, -128, 127];
+    for (const { from, rows } of calls) {
+      const to = place.ptr + n * from;
+      rt.wasm.k.requantize(sums.ptr + 4 * n * from, rows, n, n, 0, addend(from), factors, type, z, lo, hi, to, n);
+    }
+    return [place.done([m, n])];
   };
 });

@@ -3,14 +3,14 @@ import type { Tensor } from '../../tensor.ts';
 import { asFloats, needDims } from '../attention-inputs.ts';
 import { has, int, since } from '../attributes.ts';
 import { cast } from '../cast.ts';
-import { scratchOf } from '../gemm.ts';
 import { indicesOf } from '../indices.ts';
 import type { NodeSpec, Op, Runtime } from '../op.ts';
-import { axisOf, isFloating, need, product } from '../shape.ts';
+import { byPanels, multiplyPacked, type PackedBits, type PackedMatrix } from '../packed.ts';
+import { axisOf, elements, isFloating, need, product } from '../shape.ts';
 
 /** Weights of 2, 4 or 8 bits, packed low bits first, in blocks of one scale and zero point. */
 
-function bitsAttribute(node: NodeSpec): 2 | 4 | 8 {
+function bitsAttribute(node: NodeSpec): PackedBits {
   const bits = int(node, 'bits', 4);
   if (bits !== 2 && bits !== 4 && bits !== 8)
     throw new UnsupportedError(`attribute "bits": expected 2, 4 or 8, found ${bits}`);
@@ -24,79 +24,88 @@ function blockAttribute(node: NodeSpec, fallback?: number): number {
   return block;
 }
 
-/** Bound on decoded weights at one time, in bytes: some rows at a time, which stay in the cache. */
-const DECODED_BYTES = 2 ** 20;
+/** Bound on unpacked codes at one time, in bytes. */
+const UNPACKED_BYTES = 2 ** 22;
 
-interface Packed {
-  readonly n: number;
-  readonly blocks: number;
-  readonly block: number;
-  readonly bits: 2 | 4 | 8;
-  /** Address of the packed codes, n rows of blocks * block. */
-  readonly codes: number;
-  /** Address of n * blocks floats. */
-  readonly scales: number;
-  /** Address of as many codes, one a byte; 0 for 2^(bits-1). */
-  readonly zeros: number;
-  /** Zero points that are numbers of their own, as many. */
-  readonly points: Float32Array | undefined;
+/** Where `make` put that many bytes: once for a constant, else for this run. */
+function made(rt: Runtime, t: Tensor, key: string, bytes: number, make: (ptr: number) => void): number {
+  const known = rt.derived(t, key, bytes, make);
+  if (known !== undefined) return known;
+  const ptr = rt.scratch(bytes);
+  make(ptr);
+  return ptr;
 }
 
-/** Decodes rows [from, from + rows) to `y`, in floats; `room` holds as many bytes. */
-function decode(p: Packed, from: number, rows: number, room: number, y: number, rt: Runtime): void {
+/** Panels of codes [n, blocks * block], each row in whole bytes. */
+function panelsOf(b: Tensor, n: number, K: number, bits: PackedBits, block: number, rt: Runtime): number {
   const { k, arena } = rt.wasm;
-  const width = p.blocks * p.block;
-  arena.u8(room, rows * width).fill(0);
-  k.unpack_plane(p.codes + (from * width * p.bits) / 8, rows * width, 0, p.bits, room);
-  const zeros = p.zeros === 0 ? 0 : p.zeros + from * p.blocks;
-  k.dequantize_rows(room, rows, width, p.block, p.scales + 4 * from * p.blocks, zeros, p.bits, y);
-  if (p.points === undefined) return;
-  const scales = arena.f32(p.scales, p.n * p.blocks);
-  const middle = 2 ** (p.bits - 1);
-  for (let i = 0; i < rows * p.blocks; i++) {
-    const shift = (middle - p.points[from * p.blocks + i]!) * scales[from * p.blocks + i]!;
-    if (shift !== 0) k.add_scalar(y + 4 * i * p.block, shift, y + 4 * i * p.block, p.block);
-  }
+  const width = Math.ceil(K / block) * block;
+  return made(rt, b, `nbits ${n} ${K} ${bits} ${block}`, k.panels_bytes(K, n, bits), (out) => {
+    const from = rt.ptr(b);
+    const rows = Math.min(n, 8 * Math.max(1, Math.floor(UNPACKED_BYTES / (8 * width))));
+    const room = rt.scratch(rows * width);
+    for (let i = 0; i < n; i += rows) {
+      const count = Math.min(rows, n - i);
+      arena.u8(room, count * width).fill(0);
+      k.unpack_plane(from + (i * width * bits) / 8, count * width, 0, bits, room);
+      k.pack_panels(room, 1, width, K, count, bits, 2 ** (bits - 1), out + k.panels_bytes(K, i, bits));
+    }
+  });
 }
 
 function packedWeights(
   inputs: readonly (Tensor | undefined)[],
   n: number,
   K: number,
-  bits: 2 | 4 | 8,
+  bits: PackedBits,
   block: number,
   rt: Runtime,
-): Packed {
+): PackedMatrix {
   const b = need(inputs, 1, 'B');
   if (b.dtype !== 'uint8') throw new UnsupportedError(`B: expected type uint8, found ${b.dtype}`);
   const blocks = Math.ceil(K / block);
   const bytes = (block * bits) / 8;
   if (b.dims[0] !== n || b.data.length !== n * blocks * bytes)
     throw new ModelError(`B: expected shape [${n},${blocks},${bytes}], found [${b.dims}]`);
-  const scales = asFloats(need(inputs, 2, 'scales'), 'scales', rt);
-  if (scales.data.length !== n * blocks)
-    throw new ModelError(`scales: expected shape [${n},${blocks}], found [${scales.dims}]`);
+  const given = need(inputs, 2, 'scales');
+  if (given.data.length !== n * blocks)
+    throw new ModelError(`scales: expected shape [${n},${blocks}], found [${given.dims}]`);
   const zero = inputs[3];
-  const p = { n, blocks, block, bits, codes: rt.ptr(b), scales: rt.ptr(scales), zeros: 0, points: undefined };
-  if (zero === undefined) return p;
-  if (isFloating(zero.dtype)) {
+  const row = Math.ceil((blocks * bits) / 8);
+  if (zero !== undefined && isFloating(zero.dtype)) {
     if (zero.data.length !== n * blocks)
       throw new ModelError(`zero_points: expected shape [${n},${blocks}], found [${zero.dims}]`);
-    return { ...p, points: Float32Array.from(cast(zero, 'float', rt).data as Float32Array) };
-  }
-  const row = Math.ceil((blocks * bits) / 8);
-  if (zero.dtype !== 'uint8' || zero.data.length !== n * row)
+  } else if (zero !== undefined && (zero.dtype !== 'uint8' || zero.data.length !== n * row))
     throw new ModelError(`zero_points: expected uint8 of shape [${n},${row}], found ${zero.dtype} [${zero.dims}]`);
-  const zeros = rt.scratch(n * blocks);
-  const from = rt.ptr(zero);
-  rt.wasm.arena.u8(zeros, n * blocks).fill(0);
-  for (let i = 0; i < n; i++) rt.wasm.k.unpack_plane(from + i * row, blocks, 0, bits, zeros + i * blocks);
-  return { ...p, zeros };
+  const put = (values: Float32Array) => (ptr: number) => rt.wasm.arena.put(ptr, values);
+  const size = 4 * 8 * Math.ceil(n / 8) * blocks;
+  const key = `nbits ${n} ${blocks}`;
+  const p = { k: K, n, bits, block, panels: panelsOf(b, n, K, bits, block, rt) };
+  const scales = made(rt, given, key, size, (ptr) => {
+    const s = elements(asFloats(given, 'scales', rt));
+    put(byPanels(n, blocks, (j, i) => s[j * blocks + i]!))(ptr);
+  });
+  if (zero === undefined) return { ...p, scales, zeros: 0 };
+  const zeros = made(rt, zero, `${key} ${bits}`, size, (ptr) => {
+    const points = pointsOf(zero, blocks, row, bits, rt);
+    put(byPanels(n, blocks, (j, i) => points(j, i) - 2 ** (bits - 1)))(ptr);
+  });
+  return { ...p, scales, zeros };
+}
+
+/** Zero points by row and block: numbers of their own, or codes, each row in whole bytes. */
+function pointsOf(zero: Tensor, blocks: number, row: number, bits: PackedBits, rt: Runtime) {
+  if (isFloating(zero.dtype)) {
+    const points = Float32Array.from(cast(zero, 'float', rt).data as Float32Array);
+    return (j: number, i: number): number => points[j * blocks + i]!;
+  }
+  const code = codesOf(zero, bits);
+  return (j: number, i: number): number => code((j * row * 8) / bits + i);
 }
 
 /**
- * A [..., K] times the transpose of weights [N, K], plus a bias. The weights are decoded as they are used, some rows at a time:
- * the decoder is as fast as a copy of decoded weights would be, and these stay in the cache.
+ * A [..., K] times the transpose of weights [N, K], plus a bias, straight from the codes. Attribute accuracy_level 4 lets A be
+ * rounded to 8 bits in blocks; at every other level it is not.
  * @throws UnsupportedError for `g_idx`, which runtimes read differently
  */
 export const MatMulNBits: Op = since(1, (node) => {
@@ -105,6 +114,7 @@ export const MatMulNBits: Op = since(1, (node) => {
     throw new ModelError(`attributes "K" ${K} and "N" ${N}: expected sizes >= 1`);
   const bits = bitsAttribute(node);
   const block = blockAttribute(node);
+  const rounded = int(node, 'accuracy_level', 0) === 4;
   if (has(node, 'weight_prepacked') && int(node, 'weight_prepacked') !== 0)
     throw new UnsupportedError('attribute "weight_prepacked": only 0 is supported');
   return (inputs, rt) => {
@@ -112,22 +122,13 @@ export const MatMulNBits: Op = since(1, (node) => {
     const given = need(inputs, 0, 'A');
     const a = asFloats(given, 'A', rt);
     if (a.dims[a.dims.length - 1] !== K) throw new ModelError(`A: expected a last axis of ${K}, found [${a.dims}]`);
-    const p = packedWeights(inputs, N, K, bits, block, rt);
+    const w = packedWeights(inputs, N, K, bits, block, rt);
     const m = a.data.length / K;
     const y = rt.empty('float', [...a.dims.slice(0, -1), N]);
-    const width = p.blocks * block;
-    const rows = Math.min(N, Math.max(1, Math.floor(DECODED_BYTES / (4 * width))));
-    const decoded = rt.scratch(4 * rows * width);
-    const room = rt.scratch(rows * width);
-    const scratch = scratchOf(rt);
-    const [pa, py] = [rt.ptr(a), rt.ptr(y)];
-    const bias = inputs[5] && rt.ptr(asFloats(needDims(inputs[5], [N], 'bias'), 'bias', rt));
-    for (let from = 0; from < N && m > 0; from += rows) {
-      const n = Math.min(rows, N - from);
-      decode(p, from, n, room, decoded, rt);
-      rt.wasm.k.gemm(0, 1, m, n, K, 1, pa, K, decoded, width, 0, py + 4 * from, N, scratch);
-    }
-    if (bias !== undefined) rt.wasm.k.add_row(py, bias, py, m, N);
+    const py = rt.ptr(y);
+    multiplyPacked(rt, m, rt.ptr(a), w, py, rounded);
+    if (inputs[5] !== undefined)
+      rt.wasm.k.add_row(py, rt.ptr(asFloats(needDims(inputs[5], [N], 'bias'), 'bias', rt)), py, m, N);
     return [cast(y, given.dtype, rt)];
   };
 });
@@ -139,6 +140,50 @@ function codesOf(t: Tensor, bits: number): (i: number) => number {
   const per = 8 / bits;
   const most = 2 ** bits - 1;
   return (i) => (data[Math.floor(i / per)]! >> ((i % per) * bits)) & most;
+}
+
+interface Rows {
+  /** Codes of several rows of `cols` an index, packed. */
+  readonly data: Tensor;
+  readonly index: ArrayLike<number>;
+  /** float, `blocks` a row. */
+  readonly scales: Tensor;
+  /** Codes, each row in whole bytes. */
+  readonly zero: Tensor | undefined;
+  readonly bits: PackedBits;
+  readonly block: number;
+  readonly cols: number;
+  readonly blocks: number;
+}
+
+/** Decodes the rows of every index to y. */
+function gatherRows(r: Rows, y: number, rt: Runtime): void {
+  const { k, arena } = rt.wasm;
+  const { data, bits, block, cols, blocks } = r;
+  const n = data.dims[0]!;
+  if (r.index.length === 0 || n === 0 || data.data.length === 0) return;
+  const bytes = data.data.length / n;
+  const size = (bytes * 8) / bits;
+  const rows = size / cols;
+  const zeroRow = Math.ceil((blocks * bits) / 8);
+  const codes = rt.scratch(size);
+  const source = data.data as Uint8Array;
+  // Only the rows asked for are copied in.
+  const [packed, points, zeros] = [rt.scratch(bytes), rt.scratch(rows * zeroRow), rt.scratch(rows * blocks)];
+  const scales = rt.ptr(r.scales);
+  for (let p = 0; p < r.index.length; p++, y += 4 * size) {
+    const i = r.index[p]!;
+    arena.put(packed, source.subarray(i * bytes, (i + 1) * bytes));
+    arena.u8(codes, size).fill(0);
+    k.unpack_plane(packed, size, 0, bits, codes);
+    if (r.zero !== undefined) {
+      arena.put(points, (r.zero.data as Uint8Array).subarray(i * rows * zeroRow, (i + 1) * rows * zeroRow));
+      arena.u8(zeros, rows * blocks).fill(0);
+      for (let j = 0; j < rows; j++) k.unpack_plane(points + j * zeroRow, blocks, 0, bits, zeros + j * blocks);
+    }
+    const from = scales + 4 * i * rows * blocks;
+    k.dequantize_rows(codes, rows, cols, block, from, r.zero === undefined ? 0 : zeros, bits, y);
+  }
 }
 
 /**
@@ -178,10 +223,15 @@ export const GatherBlockQuantized: Op = since(1, (node) => {
         'zero_points',
       );
     }
+    const gathered = [...dims.slice(0, g), ...indices.dims, ...dims.slice(g + 1)];
+    if (packed) {
+      const y = rt.empty('float', gathered);
+      gatherRows({ data, index, scales, zero, bits, block, cols: dims[q]!, blocks }, rt.ptr(y), rt);
+      return [cast(y, given.dtype, rt)];
+    }
     const code = codesOf(data, bits);
     const point = zero && codesOf(zero, bits);
-    const middle = packed ? 2 ** (bits - 1) : 0;
-    const y = rt.empty('float', [...dims.slice(0, g), ...indices.dims, ...dims.slice(g + 1)]);
+    const y = rt.empty('float', gathered);
     const out = y.data as Float32Array;
     const source = scales.data as Float32Array;
     const [n, inner, outer] = [dims[g]!, product(dims, g + 1), product(dims, 0, g)];
@@ -194,7 +244,7 @@ export const GatherBlockQuantized: Op = since(1, (node) => {
           const row = Math.floor(e / (length * step));
           const b = Math.floor((Math.floor(e / step) % length) / block);
           const rest = e % step;
-          const z = point === undefined ? middle : point((row * zeroRow + b) * step + rest);
+          const z = point === undefined ? 0 : point((row * zeroRow + b) * step + rest);
           out[to++] = (code(e) - z) * source[(row * blocks + b) * step + rest]!;
         }
       }

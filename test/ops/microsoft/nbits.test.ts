@@ -57,6 +57,23 @@ test('zero points that are numbers, one row, many rows', async () => {
   await agree('MatMulNBits', inputsOf(w, 37, 'none', false).slice(0, 3), attributesOf(w), contrib);
 });
 
+test('accuracy_level 4 rounds activations to 8 bits in blocks, the others do not', () => {
+  const w = { K: 96, N: 24, bits: 4, block: 32 };
+  for (const m of [1, 2, 19]) {
+    const inputs = inputsOf(w, m, 'packed', true);
+    const at = (level: number) =>
+      runHere('MatMulNBits', inputs, { ...attributesOf(w), accuracy_level: int(level) }, contrib)[0]!;
+    const [exact, float, rounded] = [at(0), at(1), at(4)];
+    assert.equal(float!.data, exact!.data);
+    const size = Math.max(...[...exact!.data].map((v) => Math.abs(Number(v))));
+    let off = 0;
+    exact!.data.forEach((v, i) => {
+      off = Math.max(off, Math.abs(Number(v) - Number(rounded!.data[i])));
+    });
+    assert.ok(off > 1e-5 * size && off < 0.03 * size, `${m} rows: off by ${off / size}`);
+  }
+});
+
 test('weights are decoded some rows at a time', () => {
   // 3000 rows of 1024 are more than one portion.
   const w = { K: 1024, N: 3000, bits: 2, block: 1024 };

@@ -1,0 +1,39 @@
+import { batchesFor } from '../data/check.ts';
+import type { Dataset } from '../data/dataset.ts';
+import type { Session } from '../graph/session.ts';
+import { sizeOf } from '../tensor.ts';
+import { FEWEST_TO_HOLD_BACK, HELD_BACK, LARGEST_BATCH, TRACE_BYTES } from './options.ts';
+
+/**
+ * Runs one sample, or as few as the model takes, to learn how many predictions it holds and how large a batch may be.
+ * @param output whose predictions are counted: elements over the last axis
+ * @param asked the batch asked for, where one was
+ */
+export async function measureOne(
+  session: Session,
+  dataset: Dataset,
+  output: string,
+  asked: number | undefined,
+): Promise<{ batch: number; predictions: number }> {
+  const { batch: least } = batchesFor(dataset, session.inputs, 1);
+  for await (const one of dataset.batches(least, { limit: least })) {
+    let bytes = 0;
+    const observe = (_: unknown, __: unknown, outputs: readonly { dims: readonly number[] }[]) => {
+      for (const t of outputs) bytes += 4 * sizeOf(t.dims);
+    };
+    const dims = session.run(one.feeds, { observe })[output]!.dims;
+    const room = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
+    const { batch } = batchesFor(dataset, session.inputs, asked ?? room);
+    return { batch, predictions: Math.max(1, Math.floor(sizeOf(dims.slice(0, -1)) / least)) };
+  }
+  return { batch: 1, predictions: 1 };
+}
+
+/**
+ * Of so many samples, how many are held back to judge plans by: none of a few.
+ * @param fit so many samples as the model takes, of those wanted
+ */
+export function heldOf(all: number, fit: (wanted: number) => number): number {
+  const held = all >= FEWEST_TO_HOLD_BACK ? fit(Math.ceil(all * HELD_BACK)) : 0;
+  return held < all ? held : 0;
+}

@@ -1,0 +1,49 @@
+import type { Plan } from '../allocate/types.ts';
+import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+
+/** A plan that was tried. */
+export interface Tried {
+  readonly name: string;
+  readonly plan: Plan;
+  readonly damage: number | null;
+  /** Samples it was measured on, where these were not all. */
+  readonly samples?: number;
+}
+
+/** Plans that do so many times the least damage on the first samples are not run on the rest; moves from a plan, that much of its. */
+const WORSE = 1.5;
+const WORSE_MOVE = 1.1;
+/** What every plan is held against: measured on all samples whatever it does on the first. */
+const BASELINE = 'uniform';
+
+/** Measures plans: all on the first part of the samples, the rest of it those that may be the best, and uniform widths. */
+export async function judged(
+  analyzer: CurvatureQuantizationAnalyzer,
+  plans: readonly { readonly name: string; readonly plan: Plan }[],
+): Promise<Tried[]> {
+  if (!analyzer.calibrated) return plans.map(({ name, plan }) => ({ name, plan, damage: null }));
+  const firsts: { damage: number; samples: number }[] = [];
+  for (const { plan } of plans) firsts.push(await analyzer.measureFirst(plan));
+  const least = firsts.reduce((n, f) => Math.min(n, f.damage), Number.POSITIVE_INFINITY);
+  const tried: Tried[] = [];
+  for (const [i, { name, plan }] of plans.entries()) {
+    const first = firsts[i]!;
+    const few = first.samples < analyzer.calibrated.judged;
+    if (few && name !== BASELINE && first.damage > WORSE * least) tried.push({ name, plan, ...first });
+    else tried.push({ name, plan, damage: await analyzer.measure(plan) });
+  }
+  return tried;
+}
+
+/** A plan's damage where it is less than that of `best`; undefined otherwise. */
+export async function lessThan(
+  analyzer: CurvatureQuantizationAnalyzer,
+  plan: Plan,
+  best: Plan,
+  damage: number,
+): Promise<number | undefined> {
+  const own = await analyzer.measureFirst(plan);
+  if (own.damage > WORSE_MOVE * (await analyzer.measureFirst(best)).damage) return undefined;
+  const found = await analyzer.measure(plan);
+  return found < damage ? found : undefined;
+}
