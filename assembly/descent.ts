@@ -105,6 +105,27 @@ function steps(n: i32, level: usize, g: usize, scratch: usize, up: usize, down: 
   }
 }
 
+/** Whether a step of some level after i might, with a step of level i either way, come below `limit`: a bound of what `partner` finds. */
+function promising(h: usize, n: i32, scratch: usize, up: usize, down: usize, i: i32, limit: f32): bool {
+  const row = h + ((<usize>i * <usize>n) << 2);
+  const f = <f32>2 * load<f32>(scratch + (<usize>i << 2));
+  const v = f32x4.splat(f);
+  const most = f32x4.splat(limit);
+  let j = i + 1;
+  for (; j + 4 <= n; j += 4) {
+    const o = <usize>j << 2;
+    const t = f32x4.abs(f32x4.mul(v, f32x4.mul(v128.load(row + o), v128.load(scratch + o))));
+    const least = f32x4.sub(f32x4.pmin(v128.load(up + o), v128.load(down + o)), t);
+    if (v128.any_true(f32x4.lt(least, most))) return true;
+  }
+  for (; j < n; j++) {
+    const o = <usize>j << 2;
+    const t = abs<f32>(f * (load<f32>(row + o) * load<f32>(scratch + o)));
+    if (min<f32>(load<f32>(up + o), load<f32>(down + o)) - t < limit) return true;
+  }
+  return false;
+}
+
 /** The level that together with one step `d` of level i lowers the error most, as j, or -1 - j for a step down; n where none does. */
 function partner(h: usize, n: i32, scratch: usize, up: usize, down: usize, i: i32, d: f32, limit: f32): i32 {
   const row = h + ((<usize>i * <usize>n) << 2);
@@ -148,12 +169,14 @@ function sweepPairs(h: usize, n: i32, level: usize, g: usize, scratch: usize, up
   for (let i = 0; i < n; i++) {
     const o = <usize>i << 2;
     const s = load<f32>(scratch + o);
+    const tie = PAIR * s * s * load<f32>(scratch + 24 * padded(n) + o);
+    if (!promising(h, n, scratch, up, down, i, -min<f32>(load<f32>(up + o), load<f32>(down + o)) - tie)) continue;
     for (let sign = 0; sign < 2; sign++) {
       const d: f32 = sign ? -1 : 1;
       const cost = load<f32>((sign ? down : up) + o);
       if (cost == Infinity) continue;
       // Gains within rounding of the terms are none.
-      const j = partner(h, n, scratch, up, down, i, d, -cost - PAIR * s * s * load<f32>(scratch + 24 * padded(n) + o));
+      const j = partner(h, n, scratch, up, down, i, d, -cost - tie);
       if (j == n) continue;
       const other = j < 0 ? -1 - j : j;
       const e: f32 = j < 0 ? -1 : 1;

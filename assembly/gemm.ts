@@ -202,7 +202,7 @@ function product_of_few(
   const row: usize = transA ? <usize>4 : la;
   const col: usize = transA ? la : <usize>4;
   if (m <= FEW && transB) gemm_dots(m, n, k, alpha, a, row, col, b, lb, c, lc, 4, scratch);
-  else if (m <= FEW) gemm_stream(m, n, k, alpha, a, row, col, b, lb, c, lc);
+  else if (m <= FEW) gemm_stream(m, n, k, alpha, a, row, col, b, lb, c, lc, scratch);
   // C^T = op(B)^T A^T: the few columns of op(B) against the rows of A.
   else gemm_dots(n, m, k, alpha, b, transB ? lb : <usize>4, transB ? <usize>4 : lb, a, la, c, 4, lc, scratch);
 }

@@ -60,6 +60,9 @@ export function exp_f32x4(x: v128): v128 {
   return f32x4.mul(f32x4.mul(y, power_of_two(h)), power_of_two(i32x4.sub(i, h)));
 }
 
+/** Below it `exp_normal_f32x4` is 0. */
+export const LEAST_EXPONENT: f32 = -87;
+
 /**
  * exp that is 0 below -87, where it is less than 2^-125: for sums that are at least 1, to which such a term adds nothing, and
  * where arithmetic on subnormal numbers would take a hundred times as long. For x up to 87; NaN stays NaN.
@@ -67,7 +70,7 @@ export function exp_f32x4(x: v128): v128 {
 // @ts-ignore: decorator
 @inline
 export function exp_normal_f32x4(x: v128): v128 {
-  const low = splat(-87);
+  const low = splat(LEAST_EXPONENT);
   const c = f32x4.pmax(x, low);
   const t = madd(splat(ROUND), c, splat(LOG2E));
   const y = significand(c, f32x4.sub(t, splat(ROUND)));

@@ -1,6 +1,6 @@
 /** Softmax over rows, shifted by the row's maximum so that exp cannot overflow; a share below e^-87 is 0. y may be x. */
 import { add_lanes, load_tail, store_tail } from './lanes';
-import { exp_normal_f32x4, log_f32x4 } from './math';
+import { exp_normal_f32x4, LEAST_EXPONENT, log_f32x4 } from './math';
 
 /** Largest of n floats but NaN, whose row turns to NaN through its sum; -Infinity where there is none. */
 // @ts-ignore: decorator
@@ -30,15 +30,20 @@ function top(v: v128): v128 {
   return f32x4.pmax(v, v128.shuffle<i32>(v, v, 1, 0, 3, 2));
 }
 
-/** y = exp(x - shift) over its sum. */
+/** y = exp(x - shift) over its sum. `masked`: there may be runs whose share is 0. */
 // @ts-ignore: decorator
 @inline
-function shares(x: usize, shift: v128, y: usize, n: i32): void {
+function shares(x: usize, shift: v128, y: usize, n: i32, masked: bool): void {
   let total = f32x4.splat(0);
   let i = 0;
   for (; i + 4 <= n; i += 4) {
     const o = <usize>i << 2;
-    const e = exp_normal_f32x4(f32x4.sub(v128.load(x + o), shift));
+    const d = f32x4.sub(v128.load(x + o), shift);
+    if (masked && i32x4.bitmask(f32x4.lt(d, f32x4.splat(LEAST_EXPONENT))) == 15) {
+      v128.store(y + o, f32x4.splat(0));
+      continue;
+    }
+    const e = exp_normal_f32x4(d);
     v128.store(y + o, e);
     total = f32x4.add(total, e);
   }
@@ -61,7 +66,7 @@ function shares(x: usize, shift: v128, y: usize, n: i32): void {
 
 export function softmax(x: usize, y: usize, rows: i32, cols: i32): void {
   const stride = <usize>cols << 2;
-  for (let r = 0; r < rows; r++, x += stride, y += stride) shares(x, peak(x, cols), y, cols);
+  for (let r = 0; r < rows; r++, x += stride, y += stride) shares(x, peak(x, cols), y, cols, false);
 }
 
 const NONE = 0;
@@ -115,7 +120,8 @@ export function softmax_scores(
     else if (op == NONE) shift = scores(NONE, x, factor, true, mask, y, cols);
     else if (op == DIVIDE) shift = scores(DIVIDE, x, factor, true, mask, y, cols);
     else shift = scores(2, x, factor, true, mask, y, cols);
-    shares(y, shift, y, cols);
+    if (mask) shares(y, shift, y, cols, true);
+    else shares(y, shift, y, cols, false);
   }
 }
 

@@ -67,7 +67,7 @@ function u_step(m: i32, c: i32): usize {
 /** Bytes of scratch of one call. */
 export function winograd_scratch(c: i32): i32 {
   const tiles = block_tiles(c);
-  return <i32>(POINTS * (v_step(c, tiles) + m_step(tiles)) + (<usize>(6 * line_floats(tiles)) << 2) + 24 * 16);
+  return <i32>(POINTS * (v_step(c, tiles) + m_step(tiles)) + (<usize>(6 * line_floats(MOST_TILES)) << 2) + 24 * 16);
 }
 
 /** w [m, c, 3, 3] transformed into out, panels [36, panels, c, ROWS] of filters, zeros past the last: those of panels [panel, end). */

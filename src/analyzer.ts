@@ -2,7 +2,7 @@ import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocat
 import type { StrategyName } from './allocate/strategies.ts';
 import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
-import { Candidates, type RoundingSettings } from './curvature/candidates.ts';
+import type { Candidates, RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses } from './curvature/damage.ts';
 import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf, widthsIn } from './curvature/joint.ts';
@@ -14,10 +14,10 @@ import { LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { batchesFor, checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { UnsupportedError } from './errors.ts';
-import { biasesOf } from './graph/biases.ts';
 import { equalize } from './graph/equalize.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import type { Coded } from './grid/coded.ts';
+import type { LayerGram } from './grid/gram.ts';
 import { prepareModel } from './graph/prepare.ts';
 import { problemsText } from './graph/problems.ts';
 import { Session } from './graph/session.ts';
@@ -35,7 +35,9 @@ import type { Wasm } from './wasm/wasm.ts';
 import { heldOf, measureOne } from './analyzer/batch.ts';
 import type { Facts } from './analyzer/facts.ts';
 import {
+  candidatesOf,
   checkTable,
+  gramsOf,
   inFloat,
   type LayerCurvature,
   requirementOf,
@@ -113,7 +115,7 @@ export class CurvatureQuantizationAnalyzer {
     this.left = left;
     const problems = unsupportedIn(this.model);
     if (problems.length > 0) this.unsupported = new UnsupportedError(problemsText(problems));
-    this.candidates = this.makeCandidates();
+    this.candidates = candidatesOf(this.wasm, this, this.calibration);
   }
 
   /**
@@ -122,9 +124,7 @@ export class CurvatureQuantizationAnalyzer {
    */
   get session(): Session {
     if (this.unsupported)
-      throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported.message}`, {
-        cause: this.unsupported,
-      });
+      throw new UnsupportedError(`the model cannot be run, which data needs: ${this.unsupported.message}`);
     this.running ??= new Session(this.model, this.wasm);
     return this.running;
   }
@@ -177,7 +177,7 @@ export class CurvatureQuantizationAnalyzer {
     const samples = fit(Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions))));
     this.calibration = calibration;
     this.data = { dataset, calibration, losses, samples, batch };
-    this.candidates = this.makeCandidates();
+    this.candidates = candidatesOf(this.wasm, this, this.calibration);
     this.costs = undefined;
     this.errors = new Map();
     this.unrounded = undefined;
@@ -373,6 +373,7 @@ export class CurvatureQuantizationAnalyzer {
       plan,
       spec: this.rounding,
       float: (layer) => this.candidates.float(layer),
+      bias: (layer, width) => this.candidates.bias(layer, width),
       coded: own ? (layer, width) => this.candidates.coded(layer, width) : undefined,
       gram: (layer) => calibration.layers.get(layer.weight)?.gram,
       dataset,
@@ -455,13 +456,8 @@ export class CurvatureQuantizationAnalyzer {
   }
 
   /** Gram matrices by weight name, for a quantizer whose grids are to be the ones that were measured. */
-  get grams(): Map<string, { gram: Float32Array; groups: number }> {
-    return new Map(
-      this.layers.flatMap(({ weight, groups }) => {
-        const gram = this.calibration?.layers.get(weight)?.gram;
-        return gram ? [[weight, { gram, groups }] as const] : [];
-      }),
-    );
+  get grams(): Map<string, LayerGram> {
+    return gramsOf(this.layers, this.calibration);
   }
 
   /**
@@ -499,12 +495,5 @@ export class CurvatureQuantizationAnalyzer {
 
   private progress(stage: string, done: number, total: number): void {
     this.options.progress?.(stage, done, total);
-  }
-
-  private makeCandidates(): Candidates {
-    const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
-    const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
-    const biases = biasesOf(this.model, this.layers);
-    return new Candidates(this.wasm, weights, this.rounding, this.format.bytes, this.calibration, biases);
   }
 }

@@ -1,10 +1,15 @@
 import type { Choice, CostTable } from '../allocate/types.ts';
+import type { Calibration } from '../calibrate/calibrate.ts';
+import { Candidates, type RoundingSettings } from '../curvature/candidates.ts';
 import { leastConvolutionNorm } from '../curvature/least-norm.ts';
 import type { LayerSpectrum } from '../curvature/spectra.ts';
 import { UsageError } from '../errors.ts';
+import { biasesOf } from '../graph/biases.ts';
 import type { findLayers, Layer } from '../graph/layers.ts';
+import type { LayerGram } from '../grid/gram.ts';
 import { asFloats } from '../grid/weight.ts';
 import type { Model } from '../onnx/model.ts';
+import type { WeightFormat } from '../quantize/format.ts';
 import { bitsOf } from '../tensor.ts';
 import { PrecisionRequirement } from '../verify/requirement.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -25,6 +30,34 @@ export function inFloat(layer: Layer): Choice {
 /** Bytes of a weight as it came. */
 export function floatBytes({ params, dtype }: Layer): number {
   return (params * bitsOf(dtype)) / 8;
+}
+
+/** The layers in codes, as an analyzer with these settings would write them. */
+export function candidatesOf(
+  wasm: Wasm,
+  { model, layers, rounding, format }: CandidateSource,
+  calibration: Calibration | undefined,
+): Candidates {
+  const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
+  const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
+  return new Candidates(wasm, weights, rounding, format.bytes, calibration, biasesOf(model, layers));
+}
+
+interface CandidateSource {
+  readonly model: Model;
+  readonly layers: readonly Layer[];
+  readonly rounding: RoundingSettings;
+  readonly format: WeightFormat;
+}
+
+/** The Gram matrices there are, by weight name. */
+export function gramsOf(layers: readonly Layer[], calibration: Calibration | undefined): Map<string, LayerGram> {
+  return new Map(
+    layers.flatMap(({ weight, groups }) => {
+      const gram = calibration?.layers.get(weight)?.gram;
+      return gram ? [[weight, { gram, groups }] as const] : [];
+    }),
+  );
 }
 
 /** A weight that holds NaN or infinity has no grid: it stays as it is. */

@@ -25,6 +25,7 @@ export class GramAccumulator {
   /** Sums of the inputs, [groups, cols]. */
   private readonly sums: number;
   private count = 0;
+  private products = true;
 
   constructor(
     private readonly wasm: Wasm,
@@ -95,6 +96,11 @@ export class GramAccumulator {
     change?.to.seen(images * places);
   }
 
+  /** From now on means and changes alone are taken in: `read` has nothing to say then. */
+  withoutProducts(): void {
+    this.products = false;
+  }
+
   /** E[x x'] as [groups, cols, cols] on the JavaScript heap; zeros where nothing was seen. */
   read(): Float32Array {
     const { groups, cols, count } = this;
@@ -130,7 +136,7 @@ export class GramAccumulator {
       if (trans) k.gemm(0, 0, 1, cols, rows, 1, ones, rows, x, ld, 1, sums, cols, scratch);
       else k.gemm(0, 0, cols, 1, rows, 1, x, ld, ones, 1, 1, sums, 1, scratch);
     });
-    for (let j = 0; j < cols; j += PANEL) {
+    for (let j = 0; this.products && j < cols; j += PANEL) {
       const m = Math.min(PANEL, cols - j);
       const skip = 4 * j * (trans ? 1 : ld);
       const c = to + 4 * j * (cols + 1);

@@ -63,6 +63,9 @@ export class LayerInputs {
   private readonly pull: PullAccumulator | undefined;
   private readonly lookups: Float64Array | undefined;
   private seen = false;
+  private products = true;
+  /** Sums of squares: of changes, and of the inputs. */
+  private readonly squares = { change: 0, inputs: 0 };
 
   /** @param weights in row form, of this layer or of several stacked, where what the inputs were originally is to be taken in */
   constructor(
@@ -106,7 +109,7 @@ export class LayerInputs {
   } {
     const total = this.lookups?.reduce((a, b) => a + b, 0) ?? 0;
     return {
-      gram: this.seen ? this.gram?.read() : undefined,
+      gram: this.seen && this.products ? this.gram?.read() : undefined,
       mean: this.seen ? this.gram?.mean() : undefined,
       pull: this.seen ? this.pull?.read() : undefined,
       originalMean: this.seen ? this.originalMean() : undefined,
@@ -117,6 +120,30 @@ export class LayerInputs {
   dispose(): void {
     this.gram?.dispose();
     this.pull?.dispose();
+  }
+
+  /** Mean square of what the inputs changed by, as a share of their own; 0 where nothing was multiplied. */
+  get change(): number {
+    const { change, inputs } = this.squares;
+    return change > 0 ? change / inputs : 0;
+  }
+
+  /** Leaves E[x x'] away from now on: for inputs so little changed that the one they had will do. */
+  withoutProducts(): void {
+    this.products = false;
+    this.gram?.withoutProducts();
+  }
+
+  private compare(by: number, at: number, n: number): void {
+    const { arena, k } = this.wasm;
+    arena.scope((alloc) => {
+      const out = alloc(16);
+      k.sum_squares(by, n, out);
+      k.sum_squares(at, n, out + 8);
+      const [change, inputs] = arena.f64(out, 2) as unknown as [number, number];
+      this.squares.change += change;
+      this.squares.inputs += inputs;
+    });
   }
 
   private originalMean(): Float32Array | undefined {
@@ -153,6 +180,7 @@ export class LayerInputs {
           wasm.arena.scope((alloc) => {
             const by = alloc(4 * n);
             wasm.k.sub(from, at, by, n);
+            this.compare(by, at, n);
             add(gram, at, { by, to: pull });
           }),
         );

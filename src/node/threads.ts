@@ -5,7 +5,11 @@ import type { Spawn } from '../wasm/worker.ts';
 export const nodeSpawn: Spawn = (source, data) =>
   new Promise((resolve, reject) => {
     // flags that load something into every thread are the caller's business, not the kernels'
-    const worker = new Worker(source, { eval: true, workerData: data, execArgv: [] });
+    const worker = new Worker(`const threads = require('node:worker_threads');${source}`, {
+      eval: true,
+      workerData: data,
+      execArgv: [],
+    });
     worker.once('message', () => {
       worker.unref();
       resolve(worker);

@@ -134,7 +134,7 @@ export const Swish: Op = elementwise(24, (node) => {
 
 const SQRT_2_OVER_PI = Math.sqrt(2 / Math.PI);
 
-/** x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))) / 2. */
+/** x (1 + tanh u) / 2, u = sqrt(2/pi) (x + 0.044715 x^3), as x sigmoid(2 u): nothing cancels where tanh u is near -1. */
 function tanhGelu(x: Tensor, rt: Runtime): Tensor {
   const { k } = rt.wasm;
   return into(x, rt, (p, q, n) => {
@@ -142,11 +142,9 @@ function tanhGelu(x: Tensor, rt: Runtime): Tensor {
     k.mul_scalar(q, 0.044715, q, n);
     k.add_scalar(q, 1, q, n);
     k.mul(q, p, q, n);
-    k.mul_scalar(q, SQRT_2_OVER_PI, q, n);
-    k.tanh(q, q, n);
-    k.add_scalar(q, 1, q, n);
+    k.mul_scalar(q, 2 * SQRT_2_OVER_PI, q, n);
+    k.sigmoid(q, q, n);
     k.mul(q, p, q, n);
-    k.mul_scalar(q, 0.5, q, n);
   });
 }
 

@@ -171,11 +171,15 @@ export const MatMul: Op = withHalf(
   }),
 );
 
+/** Multiplications from which on a product is work enough for several threads. */
+const LARGE = 2 ** 21;
+
 /** The products of A with B, or with its matrices transposed, times alpha, at y. */
 export function multiplyAll(real: Real, p: Products, tb: number, a: Tensor, b: Tensor, y: number, alpha = 1): void {
   const [pa, pb] = [real.ptr(a), real.right(b, tb)];
   const { even, m, n, k } = p;
-  if (even !== undefined && real.dtype === 'float' && pb !== 0)
+  // Large products are cut among threads one by one.
+  if (even !== undefined && real.dtype === 'float' && pb !== 0 && m * n * k < LARGE)
     real.multiplyBatch(even.count, tb, m, n, k, pa, even.stepA, pb, even.stepB, y, alpha);
   else
     p.each((i, j, at, rows) =>

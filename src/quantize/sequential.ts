@@ -18,6 +18,8 @@ import { Stages, type Values } from './stages.ts';
 const SHARE = 0.75;
 /** Roundings that are worth more work here, where every layer is rounded once. */
 const THOROUGH: Readonly<Record<string, string>> = { 'gptq+cd': 'gptq+cd+pairs' };
+/** Inputs whose mean square change, on the first batch, is below this share of theirs keep the Gram matrix they had. */
+const LITTLE = 1e-3;
 /** Bytes of values kept between two layers, of all batches; what is beyond is not run on. */
 const KEPT = 2 ** 30;
 
@@ -32,6 +34,13 @@ export interface SequentialOptions {
   readonly float: (layer: Layer) => Float32Array;
   /** A layer in codes at the plan's widths, rounded by itself; where there, what is looked for starts there. */
   readonly coded?: ((layer: Layer, width: number | readonly number[]) => Coded) | undefined;
+  /** The initializer that what rows left out give on average goes to (`Candidates.bias`). */
+  readonly bias?:
+    | ((
+        layer: Layer,
+        width: number | readonly number[],
+      ) => { readonly name: string; readonly tensor: Tensor } | undefined)
+    | undefined;
   /** Gram matrices of the original inputs, for layers that cannot be measured anew. */
   readonly gram: (layer: Layer) => Float32Array | undefined;
   readonly dataset: Dataset;
@@ -86,6 +95,9 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
       const made = quantized(wasm, layer, planned.get(layer.weight)!, inputs.get(layer.weight), options);
       coded.set(layer.weight, made);
       weights.set(layer.weight, weightOfRows(wasm, layer, decode(wasm, made)));
+      const { bits, rowBits } = planned.get(layer.weight)!;
+      const bias = options.bias?.(layer, rowBits ?? bits);
+      if (bias) weights.set(bias.name, bias.tensor);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
   }
@@ -111,7 +123,7 @@ function quantized(
   const w = options.float(layer);
   const gram = found?.gram ?? options.gram(layer);
   const under = gram && { gram, groups };
-  const target = found?.gram && found.pull ? retarget(wasm, w, rows, cols, under!, found.pull, SHARE) : w;
+  const target = under && found?.pull ? retarget(wasm, w, rows, cols, under, found.pull, SHARE) : w;
   const specOf = (width: number): GridSpec => ({
     bits: width,
     granularity,
@@ -181,6 +193,9 @@ async function measure(
           const given = use.node.inputs.map((name) => after.cut.get(name));
           inputs.visit(use, given, before.cut.get(use.node.inputs[use.input]!));
         }
+      if (i === 0)
+        for (const { layers, inputs } of unchanged ? [] : sums)
+          if (layers.every(gram) && inputs.change < LITTLE) inputs.withoutProducts();
       pair.original = before.next;
       pair.quantized = after.next;
       kept += bytesOf(before.next) + (same ? 0 : bytesOf(after.next));

@@ -10,6 +10,8 @@ export interface Cut {
   readonly unit: number;
   /** Fewest things of a part, where fewer would change results; 1 unless told. */
   readonly least?: number;
+  /** No cut lies behind that many things; all of them unless told. */
+  readonly until?: number;
   /** Work in one thing: about a nanosecond each. */
   readonly work: number;
   /** Bytes by which addresses move on with every thing: argument, bytes. An address of 0 (nothing there) stays. */
@@ -84,6 +86,17 @@ function planes(y: number): Cutter {
   };
 }
 
+/**
+ * Rows of A's panels (assembly/gemm-pack.ts): nearly equal, the taller ones first, so that any run of panels is again such a matrix.
+ * `until`: the row behind the last panel of that height.
+ */
+function panelsOf(m: number, most: number): { height: number; until: number } {
+  const count = Math.ceil(m / most);
+  const low = Math.floor(m / count);
+  const tall = m - low * count;
+  return tall === 0 ? { height: low, until: m } : { height: low + 1, until: tall * (low + 1) };
+}
+
 /** A matrix product: arguments that differ between gemm and gemm_fused. */
 interface Product {
   readonly scratch: number;
@@ -91,18 +104,19 @@ interface Product {
 }
 
 /**
- * Rows or columns of C, whichever there are more of: every thread packs its own part of one operand and all of the other. Rows of an
- * operand in panels are not cut. Products of few rows or columns go another way: no part may become one.
+ * Rows or columns of C, whichever there are more of: every thread packs its own part of one operand and all of the other. An operand
+ * in panels is cut between them. Products of few rows or columns go another way: no part may become one.
  */
 function product({ scratch, bias }: Product): Cutter {
   return (args, kernels) => {
     const [transA, transB, m, n, k] = args as [number, number, number, number, number];
-    const byRows = m > n && transA !== PACKED;
+    const panels = transA === PACKED ? panelsOf(m, kernels.gemm_rows()) : { height: NR, until: m };
+    const byRows = m > n && panels.until > m / 2;
     const fused =
       bias === undefined ? undefined : { bias, kind: args[bias + 1]!, residual: bias + 2, ldr: args[bias + 3]! };
     const moves: (readonly [number, number])[] = byRows
       ? [
-          [6, transA ? 4 : 4 * args[7]!],
+          [6, transA === PACKED ? 4 * k : transA ? 4 : 4 * args[7]!],
           [11, 4 * args[12]!],
         ]
       : [
@@ -115,12 +129,29 @@ function product({ scratch, bias }: Product): Cutter {
     }
     return {
       count: byRows ? 2 : 3,
-      unit: NR,
+      unit: byRows ? panels.height : NR,
+      until: byRows ? panels.until : n,
       least: NR,
       work: 0.05 * k * (byRows ? n : m) + 1,
       moves,
       scratch: [scratch, kernels.gemm_scratch()],
     };
+  };
+}
+
+/** Whole products. */
+function batch(args: readonly number[], kernels: Kernels): Cut {
+  const [, , , m, n, k] = args as [number, number, number, number, number, number];
+  return {
+    count: 0,
+    unit: 1,
+    work: 0.05 * m * n * k + 1,
+    moves: [
+      [7, 4 * args[9]!],
+      [10, 4 * args[12]!],
+      [14, 4 * args[16]!],
+    ],
+    scratch: [17, kernels.gemm_scratch()],
   };
 }
 
@@ -292,6 +323,7 @@ function descent(args: readonly number[], kernels: Kernels): Cut {
 export const CUTS: { readonly [N in KernelName]?: Cutter } = {
   gemm: product({ scratch: 13 }),
   gemm_fused: product({ scratch: 19, bias: 13 }),
+  gemm_batch: batch,
   ...of(['add', 'sub', 'mul', 'div', 'min', 'max'], binary),
   ...of(['add_scalar', 'sub_scalar', 'mul_scalar', 'div_scalar', 'min_scalar', 'max_scalar'], binaryScalar),
   ...of(['rsub_scalar', 'rdiv_scalar'], binaryScalar),

@@ -25,9 +25,9 @@ export function spread(
     const kernel = kernels[name] as (...args: number[]) => void;
     const cutOf = CUTS[name]!;
     own[name] = (...args: number[]): void => {
-      const { count, unit, least = 1, work, moves, scratch } = cutOf(args, kernels);
-      const total = args[count]!;
-      const ranges = parts(total, unit, Math.max(least, leastWork / work), pool.threads);
+      const { count, unit, least = 1, until = args[count]!, work, moves, scratch } = cutOf(args, kernels);
+      const rest = args[count]! - until;
+      const ranges = parts(until, unit, Math.max(least, leastWork / work), pool.threads);
       if (ranges.length === 1) {
         kernel(...args);
         return;
@@ -36,7 +36,7 @@ export function spread(
       room((alloc) => {
         const calls = ranges.map(({ from, count: some }, i) => {
           const part = [...args];
-          part[count] = some;
+          part[count] = i === ranges.length - 1 ? some + rest : some;
           for (const [argument, bytes] of moves) if (part[argument] !== 0) part[argument]! += bytes * from;
           if (scratch && i > 0) part[scratch[0]] = alloc(scratch[1]);
           return [name, ...part] as unknown as KernelCall;

@@ -27,7 +27,7 @@ export function controlBytes(workers: number): number {
 }
 
 /** Looks at REMAINING (some tens of microseconds) before a worker goes to sleep, and at DONE before the caller does. */
-export const SPINS = 20000;
+export const SPINS = 60000;
 
 /** What a worker is given. */
 export interface WorkerData {
@@ -40,10 +40,9 @@ export interface WorkerData {
 
 /**
  * The worker's script, for a classic browser worker (which is sent a WorkerData as its first message) and for Node's workers (which
- * find it in `workerData`). It posts one message when it is ready, and then serves until REMAINING is negative.
+ * find it in `workerData`): whoever starts it puts `const threads = ...;` before it, Node's module or undefined. It posts one message when it is ready, and then serves until REMAINING is negative.
  */
-export const WORKER_SOURCE = `'use strict';
-const threads = typeof require === 'function' ? require('node:worker_threads') : undefined;
+export const WORKER_SOURCE = `
 const serve = ({ module, memory, control, worker }) => {
   const abort = (message, file, line, column) => {
     throw new Error('aborted at ' + line + ':' + column);
@@ -102,7 +101,7 @@ export function browserSpawn(): Spawn | undefined {
   if (typeof Worker !== 'function' || typeof Blob !== 'function' || typeof URL.createObjectURL !== 'function')
     return undefined;
   return (source, data) => {
-    const url = URL.createObjectURL(new Blob([source], { type: 'text/javascript' }));
+    const url = URL.createObjectURL(new Blob([`const threads = undefined;${source}`], { type: 'text/javascript' }));
     return new Promise<PoolWorker>((resolve, reject) => {
       const worker = new Worker(url);
       worker.onmessage = () => resolve(worker);

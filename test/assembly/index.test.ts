@@ -26,7 +26,10 @@ test('the module imports its memory and nothing else', () => {
 });
 
 /** Kernels tested through the room they serve. */
-const ELSEWHERE: Record<string, string> = { fit_rows: join('grid', 'clip.test.ts') };
+const ELSEWHERE: Record<string, string> = {
+  fit_rows: join('grid', 'clip.test.ts'),
+  relaxed: join('wasm', 'features.test.ts'),
+};
 
 test('every kernel has a test that calls it', () => {
   const names = WebAssembly.Module.exports(module).map((e) => e.name);

@@ -28,7 +28,8 @@ test('it has the layers and the 11.7 million weights of ResNet-18', () => {
 
 test('the same seed gives the same file, another one another', () => {
   assert.equal(resnet18(18, SIZE), bytes);
-  assert.not.equal(resnet18(19, SIZE).subarray(0, 4000), bytes.subarray(0, 4000));
+  const middle = bytes.length >> 1;
+  assert.not.equal(resnet18(19, SIZE).subarray(middle, middle + 4000), bytes.subarray(middle, middle + 4000));
 });
 
 const wasm = await loadWasm();

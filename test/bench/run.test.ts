@@ -52,7 +52,11 @@ test('an aborted run ends with the reason', async () => {
 
 test('flags that are wrong are refused before anything runs', async () => {
   for (const args of [['--build', 'fast'], ['--filter'], ['--unknown'], ['argument']])
-    assert.is(await main(['bench', ...args, '--no-color']), 2, args.join(' '));
+    assert.is(await main(['bench', '--no-color', ...args]), 2, args.join(' '));
+});
+
+test('a filter that no case fits is refused', async () => {
+  assert.is(await main(['bench', '--no-color', '--filter', 'no such case']), 2);
 });
 
 test('the graded matrices have the singular values they are said to have', async () => {

@@ -150,6 +150,68 @@ test('depthwise with a multiplier, strides and dilations', async () => {
   await agree('Conv', [floats([1, 6, 50]), floats([6, 1, 7])], { group: int(6), pads: ints(3, 3) }, { atol: 2e-5 });
 });
 
+test('3x3 windows over many channels', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.record({
+        n: fc.integer({ min: 1, max: 4 }),
+        c: fc.integer({ min: 15, max: 70 }),
+        m: fc.integer({ min: 15, max: 40 }),
+        h: fc.integer({ min: 2, max: 19 }),
+        w: fc.integer({ min: 2, max: 19 }),
+        pads: fc.tuple(fc.nat(4), fc.nat(4), fc.nat(4), fc.nat(4)),
+        bias: fc.boolean(),
+        constant: fc.boolean(),
+      }),
+      async (p) => {
+        fc.pre(p.h + p.pads[0] + p.pads[2] >= 3 && p.w + p.pads[1] + p.pads[3] >= 3);
+        await agree(
+          'Conv',
+          [floats([p.n, p.c, p.h, p.w]), floats([p.m, p.c, 3, 3]), p.bias ? floats([p.m]) : undefined],
+          { pads: ints(...p.pads) },
+          // Partial sums of 630 products of up to 4 reach about 100, where a float's spacing is 8e-6: some forty of them.
+          { atol: 3e-4, constants: p.constant ? [1] : [] },
+        );
+      },
+    ),
+    { numRuns: 40, seed: 12 },
+  );
+});
+
+test('NaN and infinities reach the places that see them and no others', async () => {
+  for (const [c, pads] of [
+    [20, ints(1, 1, 1, 1)],
+    [3, ints(0, 0, 0, 0)],
+  ] as const) {
+    const x = floats([2, c, 9, 11]);
+    const w = floats([18, c, 3, 3]);
+    for (const [at, v] of [
+      [0, Number.NaN],
+      [60, Number.POSITIVE_INFINITY],
+      [9 * 11 * c + 50, Number.NEGATIVE_INFINITY],
+      [9 * 11 * c + 98, 3e38],
+    ] as const)
+      (x.data as Float32Array)[at] = v;
+    (w.data as Float32Array)[4] = 2;
+    await agree('Conv', [x, w], { pads }, { atol: 1e-4, constants: [1] });
+    // A zero that meets an infinity is NaN; a bias that is infinite makes its channel so.
+    const b = floats([18]);
+    (b.data as Float32Array)[3] = Number.NEGATIVE_INFINITY;
+    (w.data as Float32Array)[13] = 0;
+    await agree('Conv', [x, w, b], { pads }, { atol: 1e-4 });
+  }
+});
+
+test('sizes of zero', () => {
+  const pads = ints(1, 1, 1, 1);
+  const w = floats([17, 16, 3, 3]);
+  assert.equal(runHere('Conv', [floats([0, 16, 8, 8]), w], { pads })[0]!.dims, [0, 17, 8, 8]);
+  const none = runHere('Conv', [floats([1, 16, 8, 8]), floats([0, 16, 3, 3])], { pads })[0]!;
+  assert.equal(none.dims, [1, 0, 8, 8]);
+  const bias = runHere('Conv', [floats([1, 0, 4, 4]), floats([2, 0, 3, 3]), of([2], 1.5, -2)], { pads })[0]!;
+  assert.equal([...bias.data], [...new Array(16).fill(1.5), ...new Array(16).fill(-2)]);
+});
+
 test('double runs in double, float16 through float', () => {
   const x = floats([2, 4, 6, 7]);
   const w = floats([6, 2, 3, 3]);

@@ -76,6 +76,8 @@ const REPORT: QuantizeReport = {
   tuning: null,
   damage: { predicted: 0.0021, together: 0.0019, heldOut: 0.00234 },
   ranks: [{ metric: 'kl', plans: 6, correlation: 0.943 }],
+  metricRanks: [{ metric: 'spectral', refused: 'no spectrum' }],
+  notes: ['nothing was held back'],
   evaluation: {
     samples: 10_000,
     predictions: 10_000,

@@ -11,7 +11,7 @@ import {
   supportsSimd,
   supportsThreads,
 } from '../../src/wasm/features.ts';
-import { RELAXED_FLAGS, ROOT } from '../helpers.ts';
+import { loadWasm, RELAXED_FLAGS, ROOT } from '../helpers.ts';
 
 test('what the probes say is what the engine does with the builds', () => {
   assert.is(supportsSimd(), true);
@@ -26,6 +26,14 @@ test('the probe of relaxed SIMD follows the flag of an engine that has it behind
   const args = [...RELAXED_FLAGS, '--import', 'tsx', '--input-type=module', '-e', script];
   const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT });
   assert.is(stdout.toString(), 'true', stderr.toString());
+});
+
+test('each build says which it is', async () => {
+  assert.is((await loadWasm()).k.relaxed(), 0);
+  const script = `import { loadKernels } from './src/node.ts'; const wasm = await loadKernels({ build: 'relaxed' }); process.stdout.write(String(wasm.k.relaxed())); process.exit(0);`;
+  const args = [...RELAXED_FLAGS, '--import', 'tsx', '--input-type=module', '-e', script];
+  const { stdout, stderr } = spawnSync(process.execPath, args, { cwd: ROOT });
+  assert.is(stdout.toString(), '1', stderr.toString());
 });
 
 test('no threads on a page that is not isolated, or without shared memory', () => {

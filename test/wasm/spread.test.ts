@@ -46,6 +46,8 @@ const PRODUCTS: readonly Args[] = [
   [1, 1, 33, 117, 311, 1, A, 33, B, 311, 2, Y, 120],
   [0, 0, 1, 299, 187, 1, A, 187, B, 299, 0, Y, 299],
   [0, 1, 3, 299, 187, 1, A, 187, B, 187, 0, Y, 299],
+  [0, 0, 3, 299, 187, 1, A, 187, B, 299, 0, Y, 299],
+  [1, 0, 2, 301, 187, 2, A, 2, B, 301, 1, Y, 301],
   [0, 0, 299, 3, 187, 1, A, 187, B, 3, 0, Y, 3],
   [1, 0, 299, 3, 187, 1, A, 299, B, 3, 0, Y, 3],
   [0, 1, 299, 1, 187, 1, A, 187, B, 187, 0, Y, 1],
@@ -133,6 +135,10 @@ const CASES: { readonly [N in KernelName]?: readonly Args[] } = {
       [...args, column, 2, R, n!, -1, 1, scratch],
     ];
   }),
+  gemm_batch: [
+    [7, 0, 1, 19, 11, 50, 1, A, 50, 19 * 50, B, 50, 0, 0, Y, 11, 19 * 11, scratch],
+    [5, 1, 0, 3, 21, 100, 1, A, 3, 300, B, 21, 2110, 1, Y, 23, 80, scratch],
+  ],
   softmax_scores: [
     [A, 0, 1, B, COLS, Y, ROWS, COLS],
     [A, 2, 0.3, B, 0, Y, ROWS, COLS],
@@ -240,30 +246,43 @@ for (const name of SPREAD)
     }
   });
 
-test('products of operands in panels', () => {
-  const [m, n, kk] = [117, 95, 130];
+/** gemm_fused of operands in panels, or not, in parts and in one piece. @returns the parts */
+function inPanels(m: number, n: number, kk: number, ta: number, tb: number, threads: number): number {
   const panels = arena.alloc(k.gemm_packed_a(m, kk) + k.gemm_packed_b(kk, n));
   const other = panels + k.gemm_packed_a(m, kk);
   arena.put(block, start);
   k.gemm_pack_a(0, m, kk, A, kk, panels);
   k.gemm_pack_b(0, kk, n, B, n, other);
-  const rest = [0, 0, 0, 0, -1, 1, scratch] as const;
+  const [a, b] = [ta === 2 ? panels : A, tb === 2 ? other : B];
+  const rest = [small, 2, R, n, -1, 1, scratch] as const;
+  const args = [ta, tb, m, n, kk, 1, a, ta === 1 ? m : kk, b, tb === 1 ? kk : n, 0, Y, n, ...rest] as const;
+  const whole = after(() => k.gemm_fused(...args));
+  const pool = new Sequence(threads);
+  const found = after(() => spread(k, arena, pool, 500).gemm_fused(...args));
+  assert.is(Buffer.compare(found, whole), 0, `${m} x ${n} x ${kk}, ${ta} ${tb}`);
+  arena.free(panels);
+  return pool.calls;
+}
+
+test('products of operands in panels', () => {
   for (const [ta, tb] of [
     [0, 2],
     [2, 0],
     [2, 2],
     [1, 2],
     [2, 1],
-  ] as const) {
-    const [a, b] = [ta === 2 ? panels : A, tb === 2 ? other : B];
-    const args = [ta, tb, m, n, kk, 1, a, ta === 1 ? m : kk, b, tb === 1 ? kk : n, 0, Y, n, ...rest] as const;
-    const whole = after(() => k.gemm_fused(...args));
-    const pool = new Sequence(3);
-    const found = after(() => spread(k, arena, pool, 500).gemm_fused(...args));
-    assert.is(Buffer.compare(found, whole), 0, `${ta} ${tb}`);
-    assert.is(pool.calls, 3);
-  }
-  arena.free(panels);
+  ] as const)
+    for (const [m, n] of [
+      [117, 95],
+      [95, 117],
+    ] as const)
+      assert.is(inPanels(m, n, 130, ta, tb, 3), 3);
+});
+
+test('rows of an operand in panels of any height are cut between them', () => {
+  let cut = 0;
+  for (let m = 16; m < 80; m++) cut += inPanels(m, 11, 130, 2, 0, 4) > 1 ? 1 : 0;
+  assert.ok(cut > 50, `${cut} of 64`);
 });
 
 test('little work is left in one piece, and no product falls to what is done for few rows', () => {

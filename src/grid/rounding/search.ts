@@ -17,7 +17,6 @@ const WIDE_SHARES: readonly number[] = [1, 0.96];
 /** What the best scales of a row are multiplied with in turn, at widths in the table above and at wider ones. */
 const REFINEMENTS: readonly number[] = [1.05, 0.95, 1.025, 0.975];
 const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
-const NEAR_REFINEMENTS: readonly number[] = [1.03, 0.97];
 
 /**
  * Grid and codes of least dw H dw' for each row by itself: grids that cover the row's range or part of it, and the one of least squares,
@@ -47,8 +46,7 @@ export function searchGrids(
       const covering = affineOf(range, first, count);
       const shares = SHARES[bits];
       if (!near) for (const share of shares ?? WIDE_SHARES) best.offer(covering, share);
-      for (const factor of near ? NEAR_REFINEMENTS : shares ? REFINEMENTS : WIDE_REFINEMENTS)
-        best.offer(best.grid, factor);
+      for (const factor of shares ? REFINEMENTS : WIDE_REFINEMENTS) best.offer(best.grid, factor);
       if (method.pairs) best.polish();
       const { grid } = best;
       putCodes(codes, first, cols, grid, best.levels);
