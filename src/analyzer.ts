@@ -440,6 +440,11 @@ export class CurvatureQuantizationAnalyzer {
     this.known = facts;
   }
 
+  /** Whether they were of use. */
+  get usesFacts(): boolean {
+    return this.calibration !== undefined && this.calibration === this.known?.calibration;
+  }
+
   /** What was learnt so far that serves any budget. */
   get facts(): Facts {
     const { calibration, candidates, errors: rowErrors, unrounded: notes, joint } = this;

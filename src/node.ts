@@ -13,7 +13,7 @@ import { Wasm, type WasmOptions } from './wasm/wasm.ts';
 export * from './index.ts';
 export { caseFolders, readCase } from './node/cases.ts';
 export { datasetFiles, openDataset } from './node/dataset.ts';
-export { externalFiles } from './node/external.ts';
+export { externalFiles, externalPath } from './node/external.ts';
 export { nodeSpawn } from './node/threads.ts';
 
 export interface LoadOptions extends WasmOptions {

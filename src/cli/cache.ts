@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { DataError, UsageError } from '../errors.ts';
+import { DataError, ModelError, UsageError } from '../errors.ts';
 import { type CostTable, datasetFiles, type Measured, parseCostTable, VERSION } from '../node.ts';
 import { readInput } from './files.ts';
 
@@ -13,19 +13,34 @@ const LIMIT = 256 * 2 ** 20;
 /** What a cost table depends on, besides the model and the data. */
 export type Settings = Readonly<Record<string, string | number | readonly number[] | undefined>>;
 
-/** SHA-256 over model, data, settings and Kappa's version. */
-export async function cacheKey(model: Uint8Array, data: string | undefined, settings: Settings): Promise<string> {
+/**
+ * SHA-256 over model, data, settings and Kappa's version.
+ * @param external paths of files that hold tensors of the model
+ * @throws DataError, ModelError for a file that cannot be read
+ */
+export async function cacheKey(
+  model: Uint8Array,
+  data: string | undefined,
+  settings: Settings,
+  external: readonly string[] = [],
+): Promise<string> {
   const hash = createHash('sha256');
   const chapter = (name: string) => hash.update(`\n${name}\n`);
   chapter(`kappa ${VERSION}, model of ${model.length} bytes`);
   hash.update(model);
-  for (const file of data === undefined ? [] : await datasetFiles(data)) {
-    const { size } = await stat(file).catch((cause) => {
-      throw new DataError(`data '${file}': cannot be read`, { cause });
-    });
-    chapter(`data ${basename(file)} of ${size} bytes`);
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
-  }
+  const add = async (kind: string, file: string, failure: (cause: unknown) => Error): Promise<void> => {
+    try {
+      const { size } = await stat(file);
+      chapter(`${kind} ${basename(file)} of ${size} bytes`);
+      for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
+    } catch (cause) {
+      throw failure(cause);
+    }
+  };
+  for (const file of external)
+    await add('external data', file, (cause) => new ModelError(`external data '${file}': cannot be read`, { cause }));
+  for (const file of data === undefined ? [] : await datasetFiles(data))
+    await add('data', file, (cause) => new DataError(`data '${file}': cannot be read`, { cause }));
   chapter('settings');
   for (const key of Object.keys(settings).sort()) hash.update(`${key}=${JSON.stringify(settings[key] ?? null)}\n`);
   return hash.digest('hex');
@@ -78,6 +93,42 @@ export async function readCache(path: string, key: string): Promise<Cached> {
 export function cacheText(key: string, table: CostTable, gains?: ReadonlyMap<string, Float64Array>): string {
   const rows = gains && Object.fromEntries([...gains].map(([weight, of]) => [weight, [...of]]));
   return `${JSON.stringify({ kappaCache: 1, key, table, ...(rows && { gains: rows }) })}\n`;
+}
+
+/** The file beside a cache with what else serves a second budget (`QuantizeResult.kept`). */
+export function keptPath(cache: string): string {
+  return `${cache}.data`;
+}
+
+/** What such a file starts with; then come key and SHA-256 of the rest, as hexadecimal digits. */
+const KEPT_MAGIC = 'KAPPA KEPT 1\n';
+const DIGITS = 64;
+
+/** The file of what was kept. */
+export function keptFile(key: string, kept: Uint8Array): Uint8Array[] {
+  return [new TextEncoder().encode(`${KEPT_MAGIC}${key}${digestOf(kept)}`), kept];
+}
+
+/**
+ * What is kept beside a cache, or, where a file is there that is of no use, why.
+ * @throws UsageError for a file that is none of these, which must not be overwritten
+ */
+export async function readKept(path: string, key: string): Promise<{ kept?: Uint8Array; note?: string }> {
+  if (!(await stat(path).catch(() => undefined))) return {};
+  const bytes = await readInput(path, 'cache');
+  const head = new TextDecoder('latin1').decode(bytes.subarray(0, KEPT_MAGIC.length + 2 * DIGITS));
+  if (!head.startsWith(KEPT_MAGIC)) throw new UsageError(`cache '${path}': is no cache of Kappa's; name another file`);
+  const found = head.slice(KEPT_MAGIC.length, KEPT_MAGIC.length + DIGITS);
+  if (head.length < KEPT_MAGIC.length + 2 * DIGITS) return { note: `cache '${path}': damaged (cut off); making it anew` };
+  if (found !== key) return { note: `cache '${path}': made from another model, data or settings; making it anew` };
+  const kept = bytes.subarray(head.length);
+  if (head.slice(KEPT_MAGIC.length + DIGITS) !== digestOf(kept))
+    return { note: `cache '${path}': damaged (not the bytes that were written); making it anew` };
+  return { kept };
+}
+
+function digestOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** A cache of measurements that are not done. */

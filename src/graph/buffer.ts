@@ -80,17 +80,18 @@ const MAX_SIZE = 2 ** 31 - 1;
 function checkDims(dtype: DType, dims: readonly number[]): void {
   if (dims.length > MAX_RANK) throw new ModelError(`shape of rank ${dims.length}: at most ${MAX_RANK} is supported`);
   let n = 1;
-  for (const d of dims) {
+  for (let i = 0; i < dims.length; i++) {
+    const d = dims[i]!;
     if (!Number.isSafeInteger(d) || d < 0) throw new ModelError(`${dtype} shape [${dims}]: expected sizes >= 0`);
-    n *= Math.max(d, 1);
+    if (d > 1) n *= d;
   }
   if (n > MAX_SIZE) throw new ModelError(`${dtype} shape [${dims}]: more than ${MAX_SIZE} elements`);
 }
 
 /** What one node sees. `begin` and `end` bracket its run; what it made and did not return is freed at `end`. */
 export class NodeRuntime implements Runtime {
-  #made: Block[] = [];
-  #scratch: number[] = [];
+  readonly #made: Block[] = [];
+  readonly #scratch: number[] = [];
 
   constructor(
     readonly wasm: Wasm,
@@ -162,7 +163,7 @@ export class NodeRuntime implements Runtime {
     for (const t of outputs) retain(t);
     for (const b of this.#made) b.release();
     for (const p of this.#scratch) this.wasm.arena.free(p);
-    this.#made = [];
-    this.#scratch = [];
+    this.#made.length = 0;
+    this.#scratch.length = 0;
   }
 }

@@ -48,30 +48,31 @@ export class Executor {
     const { steps, dead } = observe === undefined ? (plan.fused ?? plan) : plan;
     const lookup: Lookup = (name) => local.get(name) ?? outer(name);
     const runtime = new NodeRuntime(this.wasm, this.constants);
+    const place: Place = { lookup, runtime, control };
     const before = this.#place;
     try {
-      for (const [i, step] of steps.entries()) {
-        const { node } = step;
+      for (let i = 0; i < steps.length; i++) {
+        const { node, run } = steps[i]!;
         if (signal?.aborted) throw new InterruptedError();
-        const inputs = node.inputs.map((v) => (v === '' ? undefined : lookup(v)));
+        const inputs: (Tensor | undefined)[] = [];
+        for (const name of node.inputs) inputs.push(name === '' ? undefined : lookup(name));
         // An observer may have run another plan meanwhile.
-        this.#place = { lookup, runtime, control };
-        let made: readonly Tensor[] = [];
+        this.#place = place;
+        const made: Tensor[] = [];
         try {
-          const all = step.run(inputs, runtime);
-          made = node.outputs.map((_, j) => all[j]!);
-          for (const [j, name] of node.outputs.entries())
-            if (name !== '' && made[j] === undefined)
+          const all = run(inputs, runtime);
+          for (let j = 0; j < node.outputs.length; j++) {
+            if (node.outputs[j] !== '' && all[j] === undefined)
               throw new ModelError(`${node.opType} node "${node.name}" has no output ${j}`);
+            made.push(all[j]!);
+          }
           observe?.(node, inputs, made);
         } catch (error) {
           runtime.end([]);
           throw error;
         }
-        runtime.end(made.filter((_, j) => node.outputs[j] !== ''));
-        node.outputs.forEach((name, j) => {
-          if (name !== '') local.set(name, made[j]!);
-        });
+        runtime.end(node.outputs.includes('') ? made.filter((_, j) => node.outputs[j] !== '') : made);
+        for (let j = 0; j < made.length; j++) if (node.outputs[j] !== '') local.set(node.outputs[j]!, made[j]!);
         for (const name of dead[i]!) {
           const t = local.get(name);
           if (t === undefined) continue;

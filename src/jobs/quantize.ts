@@ -64,6 +64,8 @@ export interface QuantizeResult {
    * @param limit most bytes, 256 MiB unless told; undefined where nothing fits
    */
   readonly kept: (limit?: number) => Uint8Array<ArrayBuffer> | undefined;
+  /** Whether `QuantizeOptions.kept` was there and of use. */
+  readonly keptUsed: boolean;
   readonly report: QuantizeReport;
 }
 
@@ -135,6 +137,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       table,
       gains: search.gains,
       kept: (limit) => (facts.calibration ? writeFacts(wasm, facts, layers, limit) : undefined),
+      keptUsed: analyzer.usesFacts,
       report,
     };
   } finally {

@@ -15,7 +15,7 @@ const CHUNK = 1 << 30;
  */
 export function externalFiles(modelPath: string): External {
   return (location, offset, length) => {
-    const path = inside(modelPath, location);
+    const path = externalPath(modelPath, location);
     const what = `external data ${quoted(location)}`;
     let file: number | undefined;
     try {
@@ -44,7 +44,7 @@ export function externalFiles(modelPath: string): External {
 }
 
 /** The file a location names. @throws ModelError where it is not in the model's folder */
-function inside(modelPath: string, location: string): string {
+export function externalPath(modelPath: string, location: string): string {
   const refuse = (reason: string): never => {
     throw new ModelError(`external data ${quoted(location)}: ${reason}; only files in the model's folder are read`);
   };

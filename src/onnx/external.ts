@@ -60,6 +60,17 @@ export function externalBytes(model: Model): number {
   return model.graph.initializers.reduce((n, t) => n + (t.external === undefined ? 0 : bytesOf(t)), 0);
 }
 
+/** The files that the model's tensors are kept in, by the names it has for them, those of its bodies' too. */
+export function externalLocations({ graph }: Model): string[] {
+  const found = new Set<string>();
+  const add = ({ initializers, nodes }: Graph): void => {
+    for (const { external } of initializers) if (external !== undefined) found.add(external);
+    for (const { attributes } of nodes) for (const a of attributes.values()) if (a.type === 'graph') add(a.value);
+  };
+  add(graph);
+  return [...found].sort();
+}
+
 /** Bytes of the files together. */
 export function sizeOfFiles({ bytes, data }: ModelFiles): number {
   return bytes.length + (data?.length ?? 0);

@@ -11,7 +11,17 @@ import { broadcastDims, isBig, isFloating, need, sameType } from './shape.ts';
 
 type Name = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max';
 
+const made = new WeakMap<Kernels, Map<Name, FloatKernels>>();
+
 function kernelsOf(k: Kernels, name: Name): FloatKernels {
+  let all = made.get(k);
+  if (all === undefined) made.set(k, (all = new Map()));
+  let found = all.get(name);
+  if (found === undefined) all.set(name, (found = gathered(k, name)));
+  return found;
+}
+
+function gathered(k: Kernels, name: Name): FloatKernels {
   const forward = { same: k[name], scalar: k[`${name}_scalar`], row: k[`${name}_row`], col: k[`${name}_col`] };
   if (name !== 'sub' && name !== 'div') return { ...forward, reversed: forward };
   const reversed = { scalar: k[`r${name}_scalar`], row: k[`r${name}_row`], col: k[`r${name}_col`] };

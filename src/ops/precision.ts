@@ -4,7 +4,7 @@ import type { Kernels } from '../wasm/kernels.ts';
 import { doubleKernels } from './doubles.ts';
 import type { Runtime } from './op.ts';
 import { multiplyPacked, packedOf, type PackedMatrix } from './packed.ts';
-import { need } from './shape.ts';
+import { need, product } from './shape.ts';
 
 /** The kernels that exist for both float and double. Their signatures and meaning are those of `Kernels`, element sizes aside. */
 export type RealKernels = Pick<
@@ -112,7 +112,7 @@ export class Real {
   /** Room for a result; elements undefined. */
   empty(dims: readonly number[]): Place {
     const tensor = this.rt.empty(this.dtype, dims);
-    const length = tensor.data.length;
+    const length = product(dims);
     if (this.dtype === 'float') return { ptr: this.rt.ptr(tensor), length, done: () => tensor };
     const ptr = this.rt.scratch(8 * length);
     const done = () => {

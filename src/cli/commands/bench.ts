@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import { TargetError } from '../../errors.ts';
+import { TargetError, UsageError } from '../../errors.ts';
 import { type BenchReport, type Build, BUILDS, benchText, objections } from '../../report/bench.ts';
+import { printable } from '../../report/text.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { common, each, oneOf } from '../flags.ts';
 
@@ -52,6 +53,8 @@ async function run(context: Context, flags: Flags): Promise<void> {
     says: (line) => context.detail(line),
     progress: (done, total) => context.progress('measuring', done, total),
   });
+  if (report.cases.length === 0)
+    throw new UsageError(`--filter ${(flags.filter ?? []).map(printable).join(', ')}: no case has that in its name`);
   await context.result(report, () => benchText(report, context.report));
   const wrong = flags.assert ? objections(report) : [];
   if (wrong.length > 0)

@@ -14,7 +14,10 @@ import {
   openDataset,
   type Plan,
   parsePlan,
+  type External,
   externalFiles,
+  externalLocations,
+  externalPath,
   quantize,
   ROUNDINGS,
   readModel,
@@ -25,7 +28,16 @@ import {
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
-import { type Cached, cacheKey, cacheText, readCache, unfinishedText } from '../cache.ts';
+import {
+  type Cached,
+  cacheKey,
+  cacheText,
+  keptFile,
+  keptPath,
+  readCache,
+  readKept,
+  unfinishedText,
+} from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
 import {
@@ -59,6 +71,8 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly plan?: string;
   readonly savePlan?: string;
   readonly cache?: string;
+  readonly cacheSize?: number;
+  readonly ranks?: boolean;
   readonly strategy?: StrategyName;
   readonly objective?: string;
   readonly rounding?: string;
@@ -111,7 +125,13 @@ export function addQuantize(program: Command): void {
     .option('--force', 'replace files that exist')
     .option('--plan <file>', 'apply this plan as it is')
     .option('--save-plan <file>', 'write the plan as JSON')
-    .option('--cache <file>', 'keep what was measured here, and use it where model, data and settings are the same');
+    .option('--cache <file>', 'keep what was measured here, and use it where model, data and settings are the same')
+    .option(
+      '--cache-size <size>',
+      'most that is kept beside the cache, in CACHE.data, so that a second budget takes a fraction of the time (default: 256MiB; 0: nothing)',
+      (text) => parseSize(text, '--cache-size'),
+    )
+    .option('--ranks', 'measure every metric, and say how well each ranks the layers');
   measuringFlags(command)
     .option(
       '--strategy <name>',
@@ -164,13 +184,22 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     flags.savePlan === undefined ? undefined : { flag: '--save-plan', path: flags.savePlan, force };
   const cacheOut: Planned | undefined =
     flags.cache === undefined ? undefined : { flag: '--cache', path: flags.cache, force: true };
+  const keptOut: Planned | undefined =
+    flags.cache === undefined || flags.cacheSize === 0
+      ? undefined
+      : { flag: '--cache', path: keptPath(flags.cache), force: true };
   const inputs = [path, flags.calib, flags.eval, flags.plan].filter((p) => p !== undefined);
   // Written for a model of more than 2 GiB alone, refused early where it is there.
   const dataOut: Planned = { flag: '--output', path: `${output.path}.data`, force };
-  await checkOutputs([output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : [])], inputs);
+  await checkOutputs([output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : []), ...(keptOut ? [keptOut] : [])], inputs);
 
   const bytes = await readInput(path, 'model');
-  const model = readModel(bytes, path, { external: externalFiles(path) });
+  const files = new Set<string>();
+  const external: External = (location, offset, length) => {
+    files.add(location);
+    return externalFiles(path)(location, offset, length);
+  };
+  const model = readModel(bytes, path, { external });
   const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
   const choices = namedLayers(model, flags);
   const format = plan ? planFormat(plan) : flags.format;
@@ -184,15 +213,24 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     context.note('no --calib: widths are chosen from the weights alone, and no damage is measured');
 
   let key = '';
-  let cached: Partial<Cached> = {};
+  let cached: Cached | undefined;
+  let kept: Uint8Array | undefined;
   if (cacheOut) {
     const { widths, metric, loss, samples, batch, seed, granularity, rounding } = flags;
     const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0 };
     const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, ...drawn };
-    key = await cacheKey(bytes, flags.calib, settings);
-    const found = await readCache(cacheOut.path, key);
-    cached = found;
-    context.note(found.note);
+    const outside = [...new Set([...files, ...externalLocations(model)])].sort();
+    key = await cacheKey(
+      bytes,
+      flags.calib,
+      settings,
+      outside.map((location) => externalPath(path, location)),
+    );
+    cached = await readCache(cacheOut.path, key);
+    context.note(cached.note);
+    const beside = keptOut ? await readKept(keptOut.path, key) : {};
+    kept = beside.kept;
+    if (beside.note !== undefined) context.note(beside.note);
   }
   const result = await quantize(await context.kernels(), bytes, {
     name: path,
@@ -204,9 +242,11 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     maxError: flags.maxError,
     unit: flags.unit,
     plan,
-    table: cached.table,
-    gains: cached.gains,
-    checkpoint: cacheOut && !cached.table ? checkpointIn(cacheOut.path, key, cached.unfinished) : undefined,
+    table: cached?.table,
+    gains: cached?.gains,
+    kept,
+    ranks: flags.ranks,
+    checkpoint: cacheOut && !cached?.table ? checkpointIn(cacheOut.path, key, cached?.unfinished) : undefined,
     calibration,
     tune: flags.tune,
     dataFree: flags.dataFree,
@@ -233,13 +273,15 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     model: { ...result.report.model, name: basename(path) },
     output: { ...result.report.output, file: basename(output.path) },
   };
+  const keeps = keptOut && !result.keptUsed ? result.kept(flags.cacheSize) : undefined;
   await writeAll([
     { ...output, data: result.bytes },
     ...(result.data ? [{ ...dataOut, data: result.data.pieces() }] : []),
     ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
-    ...(cacheOut && (!cached.table || (result.gains && !cached.gains))
+    ...(cacheOut && (!cached?.table || (result.gains && !cached.gains))
       ? [{ ...cacheOut, data: cacheText(key, result.table, result.gains) }]
       : []),
+    ...(keptOut && keeps ? [{ ...keptOut, data: keptFile(key, keeps) }] : []),
   ]);
   await context.result(report, () => quantizeText(report, context.report));
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
@@ -277,6 +319,8 @@ function checkFlags(flags: Flags): void {
     );
   if (flags.dataFree && flags.calib !== undefined)
     throw new UsageError('--data-free: has no effect with --calib, which is the data');
+  if (flags.cacheSize !== undefined && flags.cache === undefined)
+    throw new UsageError('--cache-size: has no effect without --cache');
   if (flags.plan === undefined) return;
   const { strategy, objective, unit, rounding, granularity, format, pin, exclude, tie } = flags;
   const idle = Object.entries({ strategy, objective, unit, rounding, granularity, format, pin, exclude, tie }).find(
