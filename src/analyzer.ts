@@ -181,14 +181,10 @@ export class CurvatureQuantizationAnalyzer {
     this.costs = undefined;
     this.errors = new Map();
     this.unrounded = undefined;
-    if (calibration === before) this.takeFacts();
+    if (this.usesFacts) this.takeFacts();
     const judged = limit < all ? { start: limit, samples: all - limit } : { start: 0, samples: all };
-    this.joint = new JointMeasurement(
-      this.context(),
-      this.data,
-      judged,
-      calibration === before ? this.known?.damages : undefined,
-    );
+    const damages = this.usesFacts ? this.known?.damages : undefined;
+    this.joint = new JointMeasurement(this.context(), this.data, judged, damages);
     return calibration;
   }
 

@@ -83,8 +83,8 @@ export { FORMATS } from './quantize/formats.ts';
 export { type Rounding, ROUNDINGS } from './quantize/rounding.ts';
 
 // Models.
-export { makeInitializer, makeNode, readModel, writeModel } from './onnx/index.ts';
-export type { Attribute, Graph, Initializer, Model, Node, ValueInfo } from './onnx/index.ts';
+export { externalLocations, makeInitializer, makeNode, readModel, writeModel } from './onnx/index.ts';
+export type { Attribute, External, Graph, Initializer, Model, Node, ValueInfo } from './onnx/index.ts';
 export {
   equalize,
   type EqualizedPair,

@@ -61,6 +61,8 @@ export function sumsOf(group: Group, rows: readonly Row[]): Row[] {
 
 /** The child's whole life: the task is its last argument. */
 export async function child(): Promise<void> {
+  // whoever asked is gone: an exit, so that temporary files are removed
+  for (const event of ['disconnect', 'SIGTERM', 'SIGINT']) process.on(event, () => process.exit(1));
   const task = JSON.parse(process.argv.at(-1)!) as Task | PipelineTask;
   if ('pipeline' in task) {
     const result = await runPipeline(task);

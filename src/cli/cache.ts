@@ -119,7 +119,8 @@ export async function readKept(path: string, key: string): Promise<{ kept?: Uint
   const head = new TextDecoder('latin1').decode(bytes.subarray(0, KEPT_MAGIC.length + 2 * DIGITS));
   if (!head.startsWith(KEPT_MAGIC)) throw new UsageError(`cache '${path}': is no cache of Kappa's; name another file`);
   const found = head.slice(KEPT_MAGIC.length, KEPT_MAGIC.length + DIGITS);
-  if (head.length < KEPT_MAGIC.length + 2 * DIGITS) return { note: `cache '${path}': damaged (cut off); making it anew` };
+  if (head.length < KEPT_MAGIC.length + 2 * DIGITS)
+    return { note: `cache '${path}': damaged (cut off); making it anew` };
   if (found !== key) return { note: `cache '${path}': made from another model, data or settings; making it anew` };
   const kept = bytes.subarray(head.length);
   if (head.slice(KEPT_MAGIC.length + DIGITS) !== digestOf(kept))

@@ -19,6 +19,8 @@ import { RowPlans, rowsRefused } from './row-plans.ts';
 /** Joint measurements spent on moves away from the best plan, and how many in a row may fail. */
 const REFINEMENTS = 8;
 const FAILURES = 4;
+/** Plans whose damages differ by less than this share of them do not differ as far as the few samples that judge them can tell. */
+const TIE = 0.1;
 /** Attempts to fit one kind of plan into a budget of bytes. */
 const FITTING_ROUNDS = 8;
 
@@ -229,9 +231,7 @@ export class Search {
       ({ always, plan }, i) => always || !plans.slice(0, i).some((r) => sameWidths(r.plan, plan)),
     );
     const tried = await judged(this.analyzer, different);
-    const first = tried
-      .filter((t) => t.samples === undefined)
-      .reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
+    const first = this.firstOf(tried.filter((t) => t.samples === undefined));
     const refined = await this.refined(first, fits, bytes, file);
     const chosen = refined ?? first;
     const last = await this.inSequence(chosen);
@@ -247,6 +247,21 @@ export class Search {
       layerDamages: this.rows.get(first.name)?.damagesOf(winner.plan),
       ranks: planRanks(tried, this.predictors()),
     };
+  }
+
+  /**
+   * The plan of least damage; of those hardly worse, and no worse than uniform widths, the one that the rows' gains, measured on
+   * more samples, predict the least of.
+   */
+  private firstOf(tried: readonly Tried[]): Tried {
+    const least = tried.reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
+    const rows = this.rows.get('rows, some left out');
+    if (!rows || least.damage === null) return least;
+    const uniform = tried.flatMap((t) => (t.name.startsWith('uniform') && t.damage !== null ? [t.damage] : []));
+    const most = Math.min(least.damage * (1 + TIE), ...uniform);
+    const predicted = (t: Tried) => rows.predict(t.plan) ?? Number.POSITIVE_INFINITY;
+    const near = tried.filter((t) => t === least || (t.damage !== null && t.damage <= most));
+    return near.reduce((a, b) => (predicted(b) < predicted(a) ? b : a));
   }
 
   /**

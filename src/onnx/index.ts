@@ -1,5 +1,13 @@
 /** ONNX files: bytes to `Model` and back. */
-export { dataOf, embedded, externalBytes, externalLocations, type ModelFiles, sizeOfFiles, writeModelFiles } from './external.ts';
+export {
+  dataOf,
+  embedded,
+  externalBytes,
+  externalLocations,
+  type ModelFiles,
+  sizeOfFiles,
+  writeModelFiles,
+} from './external.ts';
 export { irOfOpset, makeNode, makeValueInfo, withFunctions, withGraph, withIrVersion, withOpset } from './make.ts';
 export type { Attribute, Graph, Initializer, Model, ModelFunction, Node, ValueInfo } from './model.ts';
 export { withFunction, withNode } from './origin.ts';

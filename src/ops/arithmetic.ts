@@ -11,14 +11,26 @@ import { broadcastDims, isBig, isFloating, need, sameType } from './shape.ts';
 
 type Name = 'add' | 'sub' | 'mul' | 'div' | 'min' | 'max';
 
-const made = new WeakMap<Kernels, Map<Name, FloatKernels>>();
+type All = Readonly<Record<Name, FloatKernels>>;
 
-function kernelsOf(k: Kernels, name: Name): FloatKernels {
-  let all = made.get(k);
-  if (all === undefined) made.set(k, (all = new Map()));
-  let found = all.get(name);
-  if (found === undefined) all.set(name, (found = gathered(k, name)));
-  return found;
+/** By kernels of an instance: gathered once each. */
+const ALL = new WeakMap<Kernels, All>();
+
+/** The kernels of an operator in every way it broadcasts. */
+export function kernelsOf(k: Kernels, name: Name): FloatKernels {
+  const known = ALL.get(k);
+  if (known !== undefined) return known[name];
+  const of = (n: Name) => gathered(k, n);
+  const all: All = {
+    add: of('add'),
+    sub: of('sub'),
+    mul: of('mul'),
+    div: of('div'),
+    min: of('min'),
+    max: of('max'),
+  };
+  ALL.set(k, all);
+  return all[name];
 }
 
 function gathered(k: Kernels, name: Name): FloatKernels {

@@ -34,7 +34,7 @@ function json<T>(outcome: Outcome): T {
   return value;
 }
 
-const COMMANDS = ['quantize', 'analyze', 'sweep', 'eval', 'compare', 'run', 'inspect', 'demo'];
+const COMMANDS = ['quantize', 'analyze', 'sweep', 'eval', 'compare', 'run', 'inspect', 'demo', 'bench'];
 
 test('help of the program and of each command, with examples; the version', async ({ place }) => {
   const all = ok(await place.kappa('--help'));

@@ -138,6 +138,8 @@ async function run(lab: Lab): Promise<Row[]> {
   load(WEB);
   const [rounds, batches] = lab.quick ? [1, 20] : [7, 100];
   const folder = mkdtempSync(join(tmpdir(), 'kappa-bench-'));
+  const clean = () => rmSync(folder, { recursive: true, force: true });
+  process.once('exit', clean);
   try {
     const file = join(folder, 'resnet18.onnx');
     writeFileSync(file, resnet18());
@@ -165,7 +167,8 @@ async function run(lab: Lab): Promise<Row[]> {
   } catch (error) {
     return [unmeasured(TIME, PEER, 'cpu', reasonFor(error)), unmeasured(MEMORY, PEER, 'memory', reasonFor(error))];
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    process.off('exit', clean);
+    clean();
   }
 }
 

@@ -51,7 +51,12 @@ export interface Dgesvj {
 export async function dgesvj(a: Float64Array, m: number, n: number): Promise<Dgesvj> {
   if (ROOT === undefined) throw new Absent('the harness of LAPACK is part of a checkout, not of the package');
   const folder = mkdtempSync(join(tmpdir(), 'kappa-bench-'));
-  const clean = () => rmSync(folder, { recursive: true, force: true });
+  const remove = () => rmSync(folder, { recursive: true, force: true });
+  const clean = () => {
+    process.off('exit', remove);
+    remove();
+  };
+  process.once('exit', remove);
   try {
     const program = join(folder, 'dgesvj');
     try {

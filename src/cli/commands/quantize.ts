@@ -28,16 +28,7 @@ import {
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
-import {
-  type Cached,
-  cacheKey,
-  cacheText,
-  keptFile,
-  keptPath,
-  readCache,
-  readKept,
-  unfinishedText,
-} from '../cache.ts';
+import { type Cached, cacheKey, cacheText, keptFile, keptPath, readCache, readKept, unfinishedText } from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
 import {
@@ -85,6 +76,8 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
 
 /** Milliseconds between writes of unfinished measurements. */
 const CHECKPOINT_MS = 3000;
+/** Most that is kept beside a cache. */
+const LARGEST_KEPT = 2 ** 30;
 /** Largest plan that is read. */
 const PLAN_LIMIT = 256 * 2 ** 20;
 
@@ -129,7 +122,7 @@ export function addQuantize(program: Command): void {
     .option(
       '--cache-size <size>',
       'most that is kept beside the cache, in CACHE.data, so that a second budget takes a fraction of the time (default: 256MiB; 0: nothing)',
-      (text) => parseSize(text, '--cache-size'),
+      parseCacheSize,
     )
     .option('--ranks', 'measure every metric, and say how well each ranks the layers');
   measuringFlags(command)
@@ -191,7 +184,10 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const inputs = [path, flags.calib, flags.eval, flags.plan].filter((p) => p !== undefined);
   // Written for a model of more than 2 GiB alone, refused early where it is there.
   const dataOut: Planned = { flag: '--output', path: `${output.path}.data`, force };
-  await checkOutputs([output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : []), ...(keptOut ? [keptOut] : [])], inputs);
+  await checkOutputs(
+    [output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : []), ...(keptOut ? [keptOut] : [])],
+    inputs,
+  );
 
   const bytes = await readInput(path, 'model');
   const files = new Set<string>();
@@ -298,6 +294,14 @@ function checkpointIn(path: string, key: string, start: Cached['unfinished']): C
       last = Date.now();
     },
   };
+}
+
+/** A size that one file can be read back at; 0 for none. */
+function parseCacheSize(text: string): number {
+  if (text.trim() === '0') return 0;
+  const size = parseSize(text, '--cache-size');
+  if (size > LARGEST_KEPT) throw new UsageError(`--cache-size: expected at most 1GiB, got '${printable(text)}'`);
+  return size;
 }
 
 /** Flags that contradict each other. */
