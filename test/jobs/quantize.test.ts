@@ -126,7 +126,9 @@ test('a budget in bytes is that of the written file', async () => {
     // Plans fill the budget; the one of least damage may be smaller than the largest of them.
     const fullest = Math.max(...report.allocations.map((a) => a.bytes)) + file.length - plan.bytes;
     assert.ok(fullest > 0.98 * budgetBytes, `${fullest} of ${budgetBytes}`);
-    assert.is(report.allocations[0]!.damage, Math.min(...report.allocations.map((a) => a.damage!)));
+    // The least, or what the few samples that judge plans cannot tell from it.
+    const least = Math.min(...report.allocations.map((a) => a.damage!));
+    assert.ok(report.allocations[0]!.damage! <= 1.1 * least, `${report.allocations[0]!.damage} against ${least}`);
     assert.is(report.output.bytes, file.length);
     assert.equal(report.budget, { averageBits: null, bytes: budgetBytes, maxDrop: null, maxError: null });
     assert.ok(report.allocations.some((a) => a.name === 'uniform'));
