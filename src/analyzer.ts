@@ -362,7 +362,6 @@ export class CurvatureQuantizationAnalyzer {
     if (!this.data || !this.calibration)
       throw new RangeError('call calibrate() before a plan is quantized in sequence');
     const { dataset, batch, calibration } = this.data;
-    const own = plan.layers.every((l) => l.granularity === this.rounding.granularity);
     const { coded, samples } = await sequentialPass(this.wasm, {
       model: this.model,
       layers: this.layers,
@@ -370,7 +369,6 @@ export class CurvatureQuantizationAnalyzer {
       spec: this.rounding,
       float: (layer) => this.candidates.float(layer),
       bias: (layer, width) => this.candidates.bias(layer, width),
-      coded: own ? (layer, width) => this.candidates.coded(layer, width) : undefined,
       gram: (layer) => calibration.layers.get(layer.weight)?.gram,
       dataset,
       batch,
