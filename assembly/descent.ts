@@ -293,11 +293,12 @@ export function descend(
   for (let j = 0; j < n; j++)
     store<f32>(scratch + 6 * row4 + (<usize>j << 2), load<f32>(h + ((<usize>j * <usize>(n + 1)) << 2)));
   for (let r = 0; r < rows; r++) {
+    let passes = pairs;
     for (let turn = 0; turn < TURNS; turn++) {
       columns(n, scales, zeros, blocks, top, scratch);
       for (let i = 0; i < sweeps; i++) {
         if (sweep(h, n, levels, g, scratch)) continue;
-        if (!pairs || !sweepPairs(h, n, levels, g, scratch, y, y + row4)) break;
+        if (passes-- <= 0 || !sweepPairs(h, n, levels, g, scratch, y, y + row4)) break;
       }
       if (!refit || turn == TURNS - 1) break;
       const moved =

@@ -3,7 +3,8 @@
  */
 export { gemm, gemm_batch, gemm_fused, gemm_scratch } from './gemm';
 export { gemm_pack_a, gemm_pack_b, gemm_packed_a, gemm_packed_b, gemm_rows } from './gemm-pack';
-export { col2im, depthwise2d, im2col } from './conv';
+export { col2im, im2col } from './conv';
+export { depthwise2d, depthwise_scratch } from './depthwise';
 export { pack_fields, pad_planes } from './conv-pack';
 export { finish_rows } from './conv-finish';
 export { winograd, winograd_filter, winograd_filter_bytes, winograd_panels, winograd_scratch } from './winograd';
@@ -79,11 +80,13 @@ export {
 } from './reduce';
 export { min_max, histogram, moments } from './statistics';
 export { kl_rows, kl_probability_rows, nll_rows } from './divergence';
-export { transpose, permute4 } from './transpose';
+export { transpose, permute4, place4 } from './transpose';
 export { resample, resample_nearest } from './resample';
 export { svd, svd_scratch } from './svd';
 export { qr, qr_apply, qr_scratch } from './qr';
+export { cholesky_f64, gram_f64, gram_f64_scratch } from './gram';
 export { gemv_f32, gemv_f64 } from './gemv';
+export { abs_sums, unfold_f32, unfold_f64 } from './unfold';
 export { cholesky, solve_unit, unit_factor } from './cholesky';
 export { gptq_block } from './gptq';
 export { descend, descend_scratch } from './descent';
@@ -105,7 +108,16 @@ export { qgemm, qgemm_scratch } from './qgemm';
 export { qconv, qconv_scratch } from './qconv';
 export { code_rows, code_words } from './code-rows';
 export { code_gemm, code_gemm_scratch } from './code-gemm';
-export { requantize, scale_sums } from './requantize';
+export { add_codes } from './add-codes';
+export {
+  qwinograd,
+  qwinograd_filter,
+  qwinograd_filter_bytes,
+  qwinograd_panels,
+  qwinograd_scratch,
+} from './qwinograd';
+export { pad_bytes } from './qwinograd-input';
+export { i32_to_f32, requantize, scale_sums } from './requantize';
 export { gather_bytes, transpose_bytes } from './channels';
 export { f32_to_f16, f16_to_f32 } from './half';
 export { gate, softmax_gradient, log_softmax_gradient, norm_gradient, channel_dots, weighted_squares } from './gradient';

@@ -10,6 +10,8 @@ import { cross_products, turn, turn_one } from './rotations';
 const NO_EFFECT: f64 = 2e-17;
 /** Share of a squared length below which what a rotation leaves of it is taken anew. */
 const CANCELLED: f64 = 0.01;
+/** Room in the bounds for the rounding of a rotation. */
+const ROUNDING: f64 = 1e-15;
 /** Stored columns whose squared length is past this are scaled. */
 const GROWN: f64 = 1e60;
 
@@ -47,7 +49,17 @@ export class State {
   changed: usize;
   /** i32 [groups]: rows of a above this one are zero. */
   tops: usize;
+  /** f64 [groups, groups]: no cosine between a column of one group and one of the other is above this, while `watched`. */
+  bounds: usize;
+  /** f64 [groups]: length of a group's longest column when the sweep began. */
+  longest: usize;
+  /** f64 [groups]: of its shortest. */
+  shortest: usize;
+  /** 1 while bounds are kept. */
+  watched: i32;
   hand: usize;
+  /** By what the columns in hand have mixed: cosines with others are below the larger of theirs times this. */
+  mixed: f64;
   /** Square of the cosine at rounding level. */
   tolerance: f64;
   /** Largest share by which a rotation of this sweep changed a squared length. */
@@ -66,7 +78,7 @@ export class State {
 
 export function state_size(m: i32, n: i32): i32 {
   const groups = (n + 3) >> 2;
-  return <i32>offsetof<State>() + <i32>HAND + groups * (32 + 32 + 128 + 8 + 4) + (max<i32>(m, n) << 3) + 8;
+  return <i32>offsetof<State>() + <i32>HAND + groups * (32 + 32 + 128 + 3 * 8 + 4 + 8 * groups) + (max<i32>(m, n) << 3);
 }
 
 /** Lays out the state at `at`; every column is yet to be renewed. */
@@ -85,8 +97,13 @@ export function begin(at: usize, a: usize, m: i32, n: i32, v: usize): State {
   state.factors = state.squares + ((<usize>groups) << 5);
   state.inner = state.factors + ((<usize>groups) << 5);
   state.changed = state.inner + ((<usize>groups) << 7);
-  state.zero = state.changed + ((<usize>groups) << 3);
-  state.tops = state.zero + ((<usize>max<i32>(m, n)) << 3);
+  state.longest = state.changed + ((<usize>groups) << 3);
+  state.shortest = state.longest + ((<usize>groups) << 3);
+  state.zero = state.shortest + ((<usize>groups) << 3);
+  state.bounds = state.zero + ((<usize>max<i32>(m, n)) << 3);
+  // `tops` last, for it is of i32
+  state.tops = state.bounds + (((<usize>groups) * <usize>groups) << 3);
+  state.watched = 0;
   memory.fill(state.hand, 0, state.tops - state.hand);
   for (let j = 0; j < 4 * groups; j++) {
     set(state.squares, j, j < n ? 1 : 0);
@@ -147,6 +164,7 @@ function plan(state: State, x: i32, y: i32, by: usize, tolerance: f64): i32 {
   const p = ratio * q;
   const growth = 1 + p * q;
   const left = small - moved;
+  if (state.watched) state.mixed *= (1 + sqrt<f64>((q * q * big) / small)) * sqrt<f64>(small / max<f64>(left, CANCELLED * small));
   const more = growth * (big + ratio * moved);
   const less = growth * max<f64>(0, left);
   const px = exchanged ? -q : p;
@@ -218,6 +236,55 @@ function give(state: State, k: i32, i: i32, top: i32): void {
   if (longest > GROWN) renew_group(state, k);
 }
 
+/** Bound on the cosines between groups k and l. */
+// @ts-ignore: decorator
+@inline
+export function bound(state: State, k: i32, l: i32): f64 {
+  return get(state.bounds, k * state.groups + l);
+}
+
+function set_bound(state: State, k: i32, l: i32, value: f64): void {
+  set(state.bounds, k * state.groups + l, value);
+  set(state.bounds, l * state.groups + k, value);
+}
+
+/** Takes for groups k and l, which have exchanged columns, the larger of their bounds. */
+export function join_bounds(state: State, k: i32, l: i32): void {
+  for (let z = 0; z < state.groups; z++) {
+    const both = max<f64>(bound(state, k, z), bound(state, l, z));
+    set_bound(state, k, z, both);
+    set_bound(state, l, z, both);
+  }
+  set_bound(state, k, l, 1);
+}
+
+/** Largest cosine between the two groups in hand. */
+function largest_cosine(hand: usize): f64 {
+  let most: f64 = 0;
+  for (let i = 0; i < 4; i++) {
+    for (let j = 4; j < 8; j++) {
+      const g = get(hand, 8 * i + j);
+      if (g != 0) most = max<f64>(most, (g * g) / (get(hand + SQUARES, i) * get(hand + SQUARES, j)));
+    }
+  }
+  return sqrt<f64>(most);
+}
+
+/** Widens the bounds of groups k and l with all others after their columns have mixed. */
+function widen(state: State, k: i32, l: i32): void {
+  const groups = <usize>state.groups << 3;
+  const along_k = state.bounds + <usize>k * groups;
+  const along_l = state.bounds + <usize>l * groups;
+  const more = state.mixed - 1;
+  for (let z = 0; z < state.groups; z++) {
+    const here = get(along_k, z) + ROUNDING;
+    const there = get(along_l, z) + ROUNDING;
+    const both = more * max<f64>(here, there);
+    set_bound(state, k, z, min<f64>(1, here + both));
+    set_bound(state, l, z, min<f64>(1, there + both));
+  }
+}
+
 /** Makes the columns of group k orthogonal to those of group l. */
 export function meet(state: State, k: i32, l: i32): void {
   const hand = state.hand;
@@ -245,14 +312,23 @@ export function meet(state: State, k: i32, l: i32): void {
       }
     }
   }
-  if (!above) return;
   take(state, k, 0);
   take(state, l, 4);
+  if (!above) {
+    if (state.watched) set_bound(state, k, l, largest_cosine(hand));
+    return;
+  }
+  state.mixed = 1;
   const y01 = quad(state, x, x + column, y0, y1, rows, k, l, 0, 4, 0);
   const y23 = quad(state, x + 2 * column, x + 3 * column, y2, y3, rows, k, l, 2, 6, y01);
   const y03 = quad(state, x, x + column, y2, y3, rows, k, l, 0, 6, y01 | y23);
   const y21 = quad(state, x + 2 * column, x + 3 * column, y0, y1, rows, k, l, 2, 4, y01 | y23 | y03);
   const made = y01 | y23 | y03 | y21;
+  if (state.watched) {
+    if (made & 2) state.mixed = 1e300;
+    if (made) widen(state, k, l);
+    set_bound(state, k, l, made & 2 ? 1 : largest_cosine(hand) + ROUNDING);
+  }
   if (!made) return;
   state.turned += 1;
   give(state, k, 0, top);
@@ -312,6 +388,7 @@ export function settle(state: State, k: i32): void {
   const count = min<i32>(4, state.n - 4 * k);
   renew_inner(state, k);
   take(state, k, 0);
+  state.mixed = 1;
   let made = 0;
   for (let i = 0; i < count - 1; i++) {
     for (let j = i + 1; j < count; j++) {
@@ -325,6 +402,8 @@ export function settle(state: State, k: i32): void {
     }
   }
   if (!made) return;
+  if (made & 2) state.mixed = 1e300;
+  if (state.watched) widen(state, k, k);
   state.turned += 1;
   give(state, k, 0, top);
   if (made & 2) renew_group(state, k);

@@ -68,52 +68,88 @@ export function squared_distance(x: usize, y: usize, n: i32, out: usize): void {
 const MAX = 4;
 const MIN = 5;
 
+/** The larger, or smaller, operand: a where either is NaN. One instruction, where the one that carries NaN on takes several. */
 // @ts-ignore: decorator
 @inline
-function join(op: i32, a: v128, b: v128): v128 {
-  if (op == SUM) return f32x4.add(a, b);
-  if (op == MAX) return f32x4.max(a, b);
-  return f32x4.min(a, b);
+function better(op: i32, a: v128, b: v128): v128 {
+  return op == MAX ? f32x4.pmax(a, b) : f32x4.pmin(a, b);
 }
 
-/** One row of n floats in f32: four chains of four lanes. */
+/** The largest or smallest of n floats: four chains of four lanes; NaN where there is one. */
 // @ts-ignore: decorator
 @inline
-function reduce_row(op: i32, x: usize, n: i32): f32 {
-  const start: f32 = op == SUM ? 0 : op == MAX ? -Infinity : Infinity;
+function extreme(op: i32, x: usize, n: i32): f32 {
+  const start: f32 = op == MAX ? -Infinity : Infinity;
   let a = f32x4.splat(start);
+  let b = a;
+  let c = a;
+  let d = a;
+  let nan = i32x4.splat(0);
+  let i = 0;
+  for (; i + 16 <= n; i += 16) {
+    const p = x + (<usize>i << 2);
+    const e = v128.load(p);
+    const f = v128.load(p, 16);
+    const g = v128.load(p, 32);
+    const h = v128.load(p, 48);
+    a = better(op, a, e);
+    b = better(op, b, f);
+    c = better(op, c, g);
+    d = better(op, d, h);
+    nan = v128.or(nan, v128.or(unordered(e, f), unordered(g, h)));
+  }
+  for (; i < n; i += 4) {
+    const p = x + (<usize>i << 2);
+    const e = i + 4 <= n ? v128.load(p) : load_tail(p, n - i, start);
+    a = better(op, a, e);
+    nan = v128.or(nan, f32x4.ne(e, e));
+  }
+  if (v128.any_true(nan)) return NaN;
+  const all = better(op, better(op, a, b), better(op, c, d));
+  return op == MAX ? max_lanes(all) : min_lanes(all);
+}
+
+/** Lanes in which either is NaN. */
+// @ts-ignore: decorator
+@inline
+function unordered(a: v128, b: v128): v128 {
+  return v128.or(f32x4.ne(a, a), f32x4.ne(b, b));
+}
+
+/** The sum of n floats in f32: four chains of four lanes. */
+// @ts-ignore: decorator
+@inline
+function row_sum(x: usize, n: i32): f32 {
+  let a = f32x4.splat(0);
   let b = a;
   let c = a;
   let d = a;
   let i = 0;
   for (; i + 16 <= n; i += 16) {
     const p = x + (<usize>i << 2);
-    a = join(op, a, v128.load(p));
-    b = join(op, b, v128.load(p, 16));
-    c = join(op, c, v128.load(p, 32));
-    d = join(op, d, v128.load(p, 48));
+    a = f32x4.add(a, v128.load(p));
+    b = f32x4.add(b, v128.load(p, 16));
+    c = f32x4.add(c, v128.load(p, 32));
+    d = f32x4.add(d, v128.load(p, 48));
   }
   for (; i < n; i += 4) {
     const p = x + (<usize>i << 2);
-    a = join(op, a, i + 4 <= n ? v128.load(p) : load_tail(p, n - i, start));
+    a = f32x4.add(a, i + 4 <= n ? v128.load(p) : load_tail(p, n - i, 0));
   }
-  const all = join(op, join(op, a, b), join(op, c, d));
-  if (op == SUM) return add_lanes(all);
-  if (op == MAX) return max_lanes(all);
-  return min_lanes(all);
+  return add_lanes(f32x4.add(f32x4.add(a, b), f32x4.add(c, d)));
 }
 
 export function reduce_rows_sum(x: usize, rows: i32, cols: i32, y: usize): void {
-  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, reduce_row(SUM, x, cols));
+  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, row_sum(x, cols));
 }
 export function reduce_rows_mean(x: usize, rows: i32, cols: i32, y: usize): void {
-  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, reduce_row(SUM, x, cols) / <f32>cols);
+  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, row_sum(x, cols) / <f32>cols);
 }
 export function reduce_rows_max(x: usize, rows: i32, cols: i32, y: usize): void {
-  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, reduce_row(MAX, x, cols));
+  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, extreme(MAX, x, cols));
 }
 export function reduce_rows_min(x: usize, rows: i32, cols: i32, y: usize): void {
-  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, reduce_row(MIN, x, cols));
+  for (let r = 0; r < rows; r++, x += <usize>cols << 2, y += 4) store<f32>(y, extreme(MIN, x, cols));
 }
 
 /** Row by row into y: each column's sum runs down the rows. */
@@ -133,12 +169,21 @@ export function reduce_cols_sum(x: usize, rows: i32, cols: i32, y: usize): void 
   }
 }
 
-/** The row's maximum by vectors, then the first element that equals it (or is NaN). */
+/** The row's maximum, then the first element that equals it (or is NaN), four at a time. */
 export function argmax_rows(x: usize, rows: i32, cols: i32, out: usize): void {
   for (let r = 0; r < rows; r++, x += <usize>cols << 2, out += 4) {
-    const best = reduce_row(MAX, x, cols);
+    const best = extreme(MAX, x, cols);
     const nan = best != best;
+    const wanted = f32x4.splat(best);
     let at = 0;
+    for (; at + 4 <= cols; at += 4) {
+      const v = v128.load(x + (<usize>at << 2));
+      const found = i32x4.bitmask(nan ? f32x4.ne(v, v) : f32x4.eq(v, wanted));
+      if (found) {
+        at += ctz(found);
+        break;
+      }
+    }
     for (; at < cols - 1; at++) {
       const v = load<f32>(x + (<usize>at << 2));
       if (nan ? v != v : v == best) break;

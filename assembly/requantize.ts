@@ -7,6 +7,14 @@ function at(base: usize, by: i32, i: i32, j: i32): usize {
   return base + ((<usize>(by ? i : j)) << 2);
 }
 
+/** Four codes of 32 bits: roundeven(x factor) between low and high, which have the zero point taken off, plus it; it for NaN. */
+// @ts-ignore: decorator
+@inline
+export function code_four(x: v128, factor: v128, low: v128, high: v128, zero: v128): v128 {
+  const q = f32x4.mul(f32x4.convert_i32x4_s(x), factor);
+  return i32x4.add(i32x4.trunc_sat_f32x4_s(f32x4.min(f32x4.max(f32x4.nearest(q), low), high)), zero);
+}
+
 /** Four sums, plus an addend, as floats. */
 // @ts-ignore: decorator
 @inline
@@ -51,9 +59,7 @@ export function requantize(
         f = v128.load(factors + o);
         if (bias) b = v128.load(bias + o);
       }
-      const q = f32x4.mul(sum4(from + o, b), f);
-      const r = f32x4.min(f32x4.max(f32x4.nearest(q), low), high);
-      const c = i32x4.add(i32x4.trunc_sat_f32x4_s(r), z);
+      const c = code_four(i32x4.add(v128.load(from + o), b), f, low, high, z);
       const h = i16x8.narrow_i32x4_s(c, c);
       v128.store32_lane(to + <usize>j, type == 0 ? i8x16.narrow_i16x8_u(h, h) : i8x16.narrow_i16x8_s(h, h), 0);
     }
@@ -87,4 +93,11 @@ export function scale_sums(x: usize, rows: i32, cols: i32, addends: usize, facto
       store<f32>(y, v);
     }
   }
+}
+
+/** y = x of n i32, rounded to float */
+export function i32_to_f32(x: usize, n: i32, y: usize): void {
+  let i = 0;
+  for (; i + 4 <= n; i += 4, x += 16, y += 16) v128.store(y, f32x4.convert_i32x4_s(v128.load(x)));
+  for (; i < n; i++, x += 4, y += 4) store<f32>(y, <f32>load<i32>(x));
 }

@@ -4,12 +4,16 @@
  * Veselic 1992). Each sweep begins with the columns sorted by length (after de Rijk 1989) and works on tiles of them that stay in cache.
  */
 import { norm, swap } from './columns';
-import { begin, get, meet, multiply, renew, renew_inner, set, settle, State, state_size } from './jacobi';
+import { begin, bound, get, join_bounds, meet, multiply, renew, renew_inner, set, settle, State, state_size } from './jacobi';
 
 const EPSILON: f64 = 2.220446049250313e-16;
 const MAX_SWEEPS = 60;
 /** A sweep whose rotations change no squared length by more than this share is the last: what it leaves is of the order of its square. */
 const SETTLED: f64 = 1e-15;
+/** Below this share bounds on what is left are kept, so that columns need not be looked at again. */
+const LATE: f64 = 0.02;
+/** A pair of columns is passed over where no squared length can change by more than this share. */
+const NOTHING: f64 = 2e-16;
 /** Columns shorter than this are left as they are. */
 const NEGLIGIBLE: f64 = 1e-290;
 /** Bytes of columns that are worked on together: about half of a second-level cache. */
@@ -32,6 +36,10 @@ export function svd(a: usize, m: i32, n: i32, sigma: usize, v: usize, scratch: u
   let sweep = 1;
   for (; sweep <= MAX_SWEEPS; sweep++) {
     refresh(state);
+    if (sweep > 2 && !state.watched && state.share < LATE) {
+      state.watched = 1;
+      for (let i = 0; i < state.groups * state.groups; i++) set(state.bounds, i, 1);
+    }
     state.turned = 0;
     state.share = 0;
     turn_all(state, sweep);
@@ -70,7 +78,17 @@ function refresh(state: State): void {
     if (length(state, j) < NEGLIGIBLE) set(state.squares, j, 0);
   }
   for (let i = 0; i < n; i++) bring_longest(state, i);
-  for (let k = 0; k < state.groups; k++) renew_inner(state, k);
+  for (let k = 0; k < state.groups; k++) {
+    renew_inner(state, k);
+    let longest: f64 = 0;
+    let shortest: f64 = Infinity;
+    for (let j = 4 * k; j < min<i32>(4 * k + 4, n); j++) {
+      longest = max<f64>(longest, length(state, j));
+      shortest = min<f64>(shortest, length(state, j));
+    }
+    set(state.longest, k, longest);
+    set(state.shortest, k, shortest);
+  }
 }
 
 // @ts-ignore: decorator
@@ -100,6 +118,7 @@ function bring_longest(state: State, i: i32): void {
   const top = min<i32>(load<i32>(here), load<i32>(there));
   store<i32>(here, top);
   store<i32>(there, top);
+  if (state.watched && i >> 2 != best >> 2) join_bounds(state, i >> 2, best >> 2);
   set(state.changed, i >> 2, state.clock);
   set(state.changed, best >> 2, state.clock);
 }
@@ -151,13 +170,23 @@ function part(state: State, sweep: i32, x: i32, x_end: i32, y: i32, y_end: i32):
   }
 }
 
+/** Makes groups k and l orthogonal, k < l, unless nothing can have come of it. */
 // @ts-ignore: decorator
 @inline
 function visit(state: State, sweep: i32, k: i32, l: i32): void {
   const before = state.clock - steps(state);
-  const same = get(state.changed, k) < before && get(state.changed, l) < before;
-  if (!(same && sweep > 2)) meet(state, k, l);
+  const same = sweep > 2 && get(state.changed, k) < before && get(state.changed, l) < before;
+  if (!same && !(state.watched && !state.strict && negligible(state, k, l))) meet(state, k, l);
   state.clock += 1;
+}
+
+/** Of columns whose squared lengths are 1 and r^2 a rotation changes either by a share of at most cosine^2 / (1 - r^2). */
+// @ts-ignore: decorator
+@inline
+function negligible(state: State, k: i32, l: i32): bool {
+  const cosine = bound(state, k, l);
+  const r = min<f64>(1, get(state.longest, l) / get(state.shortest, k));
+  return cosine * cosine <= 0.5 * NOTHING * (1 - r * r);
 }
 
 /** The lengths of the columns, sorted, to sigma. */

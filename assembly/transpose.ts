@@ -55,6 +55,22 @@ export function transpose(x: usize, rows: i32, cols: i32, y: usize): void {
   transpose_strided(x, <usize>cols << 2, rows, cols, y, <usize>rows << 2);
 }
 
+/** Floats from which on a run is worth a call of the engine's own copying. */
+const LONG = 96;
+
+/** n floats from x to y. */
+// @ts-ignore: decorator
+@inline
+function copy_run(y: usize, x: usize, n: i32): void {
+  if (n >= LONG) {
+    memory.copy(y, x, <usize>n << 2);
+    return;
+  }
+  let i = 0;
+  for (; i + 4 <= n; i += 4) v128.store(y + (<usize>i << 2), v128.load(x + (<usize>i << 2)));
+  for (; i < n; i++) store<u32>(y + (<usize>i << 2), load<u32>(x + (<usize>i << 2)));
+}
+
 /** Runs of the last dimension are copied, pairs of which the next-to-last runs in x are transposed, the rest goes one by one. */
 export function permute4(
   x: usize,
@@ -77,7 +93,7 @@ export function permute4(
       if (s2 == 1 && s3 != 1) {
         transpose_strided(from, step3, d3, d2, y, run);
       } else if (s3 == 1) {
-        for (let k = 0; k < d2; k++) memory.copy(y + <usize>k * run, from + <usize>k * step2, run);
+        for (let k = 0; k < d2; k++) copy_run(y + <usize>k * run, from + <usize>k * step2, d3);
       } else {
         for (let k = 0; k < d2; k++) {
           let f = from + <usize>k * step2;
@@ -85,6 +101,27 @@ export function permute4(
           for (let l = 0; l < d3; l++, f += step3, t += 4) store<u32>(t, load<u32>(f));
         }
       }
+    }
+  }
+}
+
+/** The opposite of slicing: runs of x, which lie one after the other, each to its place in y. */
+export function place4(
+  x: usize,
+  d0: i32,
+  d1: i32,
+  d2: i32,
+  d3: i32,
+  y: usize,
+  s0: i32,
+  s1: i32,
+  s2: i32,
+): void {
+  const run = <usize>d3 << 2;
+  for (let i = 0; i < d0; i++) {
+    for (let j = 0; j < d1; j++) {
+      let to = y + ((<usize>i * <usize>s0 + <usize>j * <usize>s1) << 2);
+      for (let k = 0; k < d2; k++, x += run, to += <usize>s2 << 2) copy_run(to, x, d3);
     }
   }
 }

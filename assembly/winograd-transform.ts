@@ -1,8 +1,8 @@
 /**
- * The one-dimensional transforms of F(4, 3) at the points 0, +-3/4, +-3/2 and infinity (Lavin and Gray, Fast Algorithms for
- * Convolutional Neural Networks, 2016; the choice of points after Barabasz, Anderson, Soodhalter and Gregg, Error Analysis and
- * Improving the Accuracy of Winograd Convolution, 2020): these points are exact in binary and their errors are less than half of
- * those at 0, +-1, +-2. y = A'((G g) (B' d)).
+ * The one-dimensional transforms of F(4, 3) and F(2, 3), y = A'((G g) (B' d)) (Lavin and Gray, Fast Algorithms for Convolutional
+ * Neural Networks, 2016). F(4, 3) is at the points 0, +-3/4, +-3/2 and infinity (how to choose points: Barabasz, Anderson,
+ * Soodhalter and Gregg, Error Analysis and Improving the Accuracy of Winograd Convolution, 2020): they are exact in binary and
+ * their errors are less than half of those at 0, +-1, +-2. F(2, 3) is at 0, 1, -1 and infinity.
  */
 import { madd } from './lanes';
 
@@ -14,7 +14,7 @@ const BB: f64 = B * B;
 /** out[0..5] = B' d, `step` bytes apart, four columns at once. */
 // @ts-ignore: decorator
 @inline
-export function input_transform(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, out: usize, step: usize): void {
+export function input_four(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128, d5: v128, out: usize, step: usize): void {
   const saa = f32x4.splat(<f32>-AA);
   const sbb = f32x4.splat(<f32>-BB);
   const e = madd(d4, sbb, d2);
@@ -38,7 +38,7 @@ export function input_transform(d0: v128, d1: v128, d2: v128, d3: v128, d4: v128
 /** out[0..3] = A' m, `step` bytes apart, four columns at once. */
 // @ts-ignore: decorator
 @inline
-export function output_transform(m0: v128, m1: v128, m2: v128, m3: v128, m4: v128, m5: v128, out: usize, step: usize): void {
+export function output_four(m0: v128, m1: v128, m2: v128, m3: v128, m4: v128, m5: v128, out: usize, step: usize): void {
   const s = f32x4.add(m1, m2);
   const d = f32x4.sub(m1, m2);
   const t = f32x4.add(m3, m4);
@@ -55,7 +55,7 @@ export function output_transform(m0: v128, m1: v128, m2: v128, m3: v128, m4: v12
 /** out[0..5] = G g, `step` bytes apart, in doubles. */
 // @ts-ignore: decorator
 @inline
-export function filter_transform(g0: f64, g1: f64, g2: f64, out: usize, step: usize): void {
+export function filter_four(g0: f64, g1: f64, g2: f64, out: usize, step: usize): void {
   const na: f64 = 1 / (2 * AA * (AA - BB));
   const nb: f64 = 1 / (2 * BB * (BB - AA));
   const e = (g0 + AA * g2) * na;
@@ -68,4 +68,37 @@ export function filter_transform(g0: f64, g1: f64, g2: f64, out: usize, step: us
   store<f64>(out + 3 * step, f + q);
   store<f64>(out + 4 * step, f - q);
   store<f64>(out + 5 * step, g2);
+}
+
+/** out[0..3] = B' d of F(2, 3). */
+// @ts-ignore: decorator
+@inline
+export function input_two(d0: v128, d1: v128, d2: v128, d3: v128, out: usize, step: usize): void {
+  v128.store(out, f32x4.sub(d0, d2));
+  out += step;
+  v128.store(out, f32x4.add(d1, d2));
+  out += step;
+  v128.store(out, f32x4.sub(d2, d1));
+  out += step;
+  v128.store(out, f32x4.sub(d1, d3));
+}
+
+/** out[0..1] = A' m of F(2, 3). */
+// @ts-ignore: decorator
+@inline
+export function output_two(m0: v128, m1: v128, m2: v128, m3: v128, out: usize, step: usize): void {
+  v128.store(out, f32x4.add(m0, f32x4.add(m1, m2)));
+  v128.store(out + step, f32x4.sub(f32x4.sub(m1, m2), m3));
+}
+
+/** out[0..3] = G g of F(2, 3), `step` bytes apart, in doubles. */
+// @ts-ignore: decorator
+@inline
+export function filter_two(g0: f64, g1: f64, g2: f64, out: usize, step: usize): void {
+  const e = (g0 + g2) * 0.5;
+  const o = g1 * 0.5;
+  store<f64>(out, g0);
+  store<f64>(out + step, e + o);
+  store<f64>(out + 2 * step, e - o);
+  store<f64>(out + 3 * step, g2);
 }

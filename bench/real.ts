@@ -1,26 +1,26 @@
-// Damage of models that people use at 8, 6 and 4 bits, on inputs like those they are for: `npm run build:wasm`, then
-// `node --import tsx bench/real.ts [part of a name]...`. Every setting is the default one. Prints a table and, for all models,
-// writes bench/results/real.json.
-import { mkdirSync, writeFileSync } from 'node:fs';
+// Damage of models that people use at the bytes of 8, 6 and 4 bits, scales counted, on inputs like those they are for: `npm run
+// bench:real [part of a name]...`. Every setting is the default one. Prints a table and writes bench/results/real.json; where
+// parts of names are given, the others' figures in the file stay as they are.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { chooseLosses, DamageMeter } from '../src/curvature/damage.ts';
 import {
+  CurvatureQuantizationAnalyzer,
   type Dataset,
   datasetFromSamples,
   loadKernels,
-  type Model,
-  type Plan,
-  quantize,
-  type QuantizeReport,
   type QuantizeResult,
+  quantize,
   readModel,
   Session,
+  type Tensor,
 } from '../src/node.ts';
 import { formatNumber, formatTable } from '../src/report/text.ts';
-import type { Tensor } from '../src/tensor.ts';
 import { type Feeds, type RealModel, realModels } from './real/models.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const FILE = join(root, 'bench', 'results', 'real.json');
 const BITS = [8, 6, 4];
 /** Held-out samples are numbered from here on: no calibration sample is one of them. */
 const HELD_OUT = 10_000;
@@ -40,142 +40,145 @@ function samplesOf(list: readonly Feeds[]): Promise<Dataset> {
 interface Row {
   readonly model: string;
   readonly what: string;
+  readonly calibrationSamples: number;
+  readonly heldOutSamples: number;
   readonly bytes: number;
+  /** Width of the uniform plan whose bytes, scales and zero points counted, are the budget. */
   readonly bits: number;
   readonly averageBits: number;
+  readonly plan: string;
   readonly file: number;
-  /** Of the first output on held-out samples: KL in nats a prediction, or squared error over squared norm. */
-  readonly unit: string;
-  readonly heldOut: number | null;
-  readonly flips: number | null;
-  /** The same of that width for every layer, rounded the same way: a little larger, its scales are not in the budget. */
-  readonly uniformHeldOut: number | null;
   readonly uniformFile: number;
-  /** On the calibration samples, all layers quantized: the plan's, and that of uniform widths at the same bytes. */
-  readonly calibration: number | null;
-  readonly uniform: number | null;
+  /** KL in nats a prediction, squared error over squared norm, or the mean of both over several outputs. */
+  readonly unit: string;
+  /** On held-out samples, all outputs: the plan's, and that of that width for every layer, both with the pass in sequence. */
+  readonly heldOut: number;
+  readonly uniformHeldOut: number;
+  /** The same on the calibration samples that judge plans, before the pass in sequence for uniform widths. */
+  readonly judged: number | null;
+  readonly uniformJudged: number | null;
   /** Lines read as the original model reads them, and as they were written, of the held-out ones. */
   readonly readAlike: number | null;
   readonly readRight: number | null;
   readonly seconds: number;
 }
 
-/** What a model reads in the held-out samples. */
-function readings(real: RealModel, model: Model, held: readonly Feeds[]): string[] {
-  const session = new Session(model, wasm);
+interface Results {
+  readonly rows: readonly Row[];
+  readonly failures: readonly { readonly model: string; readonly reason: string }[];
+}
+
+type Outputs = Readonly<Record<string, Tensor>>;
+
+function outputsOf(bytes: Uint8Array, held: readonly Feeds[]): Outputs[] {
+  const session = new Session(readModel(bytes), wasm);
   try {
-    return held.map((feeds) => real.read!(Object.values(session.run(feeds) as Record<string, Tensor>)[0]!));
+    return held.map((feeds) => session.run(feeds) as Outputs);
   } finally {
     session.dispose();
   }
 }
 
-/** That width for every layer a plan quantizes. */
-function uniformPlan(plan: Plan, bits: number): Plan {
-  const layers = plan.layers.map(({ rowBits, asymmetricBits, ...l }) => (l.bits === 32 ? l : { ...l, bits }));
-  return { ...plan, strategy: 'uniform', layers };
-}
-
-const damageOf = (report: QuantizeReport): number | null => report.damage.heldOut;
-
-function rowOf(
-  real: RealModel,
-  bits: number,
-  report: QuantizeReport,
-  uniform: QuantizeReport,
-  read: Pick<Row, 'readAlike' | 'readRight'>,
-): Row {
-  const reference = report.evaluation?.reference;
-  const kl = reference?.kl ?? null;
-  return {
-    model: real.name,
-    what: real.what,
-    bytes: real.bytes.length,
-    bits,
-    averageBits: report.averageBits,
-    file: report.output.bytes,
-    unit: kl === null ? 'squared error / squared norm' : 'KL',
-    heldOut: damageOf(report),
-    uniformHeldOut: damageOf(uniform),
-    uniformFile: uniform.output.bytes,
-    flips: reference?.flips ?? null,
-    calibration: report.allocations[0]!.damage,
-    uniform: report.allocations.find((a) => a.name === 'uniform')?.damage ?? null,
-    ...read,
-    seconds: report.seconds,
+async function rowsOf(real: RealModel, add: (row: Row) => void): Promise<void> {
+  const [calibrated, heldOut] = real.samples;
+  const held = real.feeds(HELD_OUT, heldOut);
+  const calibration = await samplesOf(real.feeds(0, calibrated));
+  const model = readModel(real.bytes);
+  const losses = chooseLosses(model, false, 'auto');
+  const kinds = new Set(losses.map((l) => (l.loss === 'kl' ? 'KL' : 'squared error')));
+  const original = outputsOf(real.bytes, held);
+  const read = (outputs: readonly Outputs[]) => real.read && outputs.map((o) => real.read!(Object.values(o)[0]!));
+  const texts = read(original);
+  const written = held.map((_, i) => real.written?.(HELD_OUT + i));
+  const share = (lines: readonly string[] | undefined, as: readonly unknown[] = []) =>
+    lines ? lines.filter((line, i) => line === as[i]).length / lines.length : null;
+  if (texts) says(`${real.name}: ${texts[0]} for ${written[0]}; ${share(texts, written)} right in float`);
+  const damage = (outputs: readonly Outputs[]): number => {
+    const meter = new DamageMeter(wasm, losses);
+    for (const [i, o] of outputs.entries()) meter.add(original[i]!, o);
+    return meter.read();
   };
+  const analyzer = new CurvatureQuantizationAnalyzer(model, wasm);
+  let known: QuantizeResult | undefined;
+  for (const bits of BITS) {
+    const bytes = analyzer.layers.reduce((sum, layer) => sum + analyzer.candidates.bytes(layer, bits), 0);
+    const averageBits = (8 * bytes) / analyzer.quantizable;
+    const before = { calibration, table: known?.table, gains: known?.gains, kept: known?.kept() };
+    const made = await quantize(wasm, real.bytes, { name: real.name, bits: averageBits, ...before });
+    known ??= made;
+    const { rounding } = analyzer.rounding;
+    const plan = analyzer.optimizer({ rounding }, made.table).uniform({ bytes });
+    if (plan.layers.some((l) => l.bits !== bits)) throw new Error(`uniform at ${bits} bits has other widths`);
+    const again = { calibration, table: known.table, gains: known.gains, kept: known.kept() };
+    const uniform = await quantize(wasm, real.bytes, { name: real.name, plan, ...again });
+    const outputs = outputsOf(made.bytes, held);
+    const { allocations } = made.report;
+    const row: Row = {
+      model: real.name,
+      what: real.what,
+      calibrationSamples: calibrated,
+      heldOutSamples: heldOut,
+      bytes: real.bytes.length,
+      bits,
+      averageBits: made.plan.averageBits,
+      plan: allocations[0]!.name,
+      file: made.bytes.length,
+      uniformFile: uniform.bytes.length,
+      unit: [...kinds].join(' and '),
+      heldOut: damage(outputs),
+      uniformHeldOut: damage(outputsOf(uniform.bytes, held)),
+      judged: allocations[0]!.damage,
+      uniformJudged: allocations.find((a) => a.name.startsWith('uniform'))?.damage ?? null,
+      readAlike: share(read(outputs), texts),
+      readRight: share(read(outputs), written),
+      seconds: made.report.seconds,
+    };
+    add(row);
+    says(
+      `${real.name} at ${bits} (${formatNumber(averageBits)}): ${row.heldOut} held out, uniform ${row.uniformHeldOut}`,
+    );
+    says(`  ${allocations.map((a) => `${a.name}: ${number(a.damage)}`).join(' | ')}; ${formatNumber(row.seconds)} s`);
+  }
 }
 
+const number = (x: number | null) => (x === null ? '-' : x === 0 ? '0' : x.toExponential(1));
+
+const before: Results = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : { rows: [], failures: [] };
 const began = Date.now();
 const rows: Row[] = [];
-const failures: { model: string; reason: string }[] = [];
+const failures: Results['failures'][number][] = [];
+const order: string[] = [];
 for (const real of realModels(wasm)) {
+  order.push(real.name);
   if (only.length > 0 && !only.some((part) => real.name.includes(part))) continue;
   if (Date.now() - began > 60_000 * MINUTES) {
     failures.push({ model: real.name, reason: `not begun within ${MINUTES} minutes` });
     continue;
   }
-  const [calibrated, heldOut] = real.samples;
-  const held = real.feeds(HELD_OUT, heldOut);
-  const calibration = await samplesOf(real.feeds(0, calibrated));
-  const evaluation = await samplesOf(held);
-  const original = real.read && readings(real, readModel(real.bytes), held);
-  const share = (texts: readonly string[], as: (i: number) => string) =>
-    texts.filter((text, i) => text === as(i)).length / texts.length;
-  if (original)
-    says(
-      `${real.name}: ${original[0]} for ${real.written!(HELD_OUT)}; ${share(original, (i) => real.written!(HELD_OUT + i))} right in float`,
-    );
-  let known: QuantizeResult | undefined;
-  for (const bits of BITS) {
-    try {
-      const made: QuantizeResult = await quantize(wasm, real.bytes, {
-        name: real.name,
-        bits,
-        calibration,
-        evaluation,
-        table: known?.table,
-        gains: known?.gains,
-      });
-      known ??= made;
-      const uniform = await quantize(wasm, real.bytes, {
-        name: real.name,
-        plan: uniformPlan(made.plan, bits),
-        calibration,
-        evaluation,
-        table: made.table,
-        gains: made.gains,
-      });
-      const texts = real.read && readings(real, readModel(made.bytes), held);
-      const row = rowOf(real, bits, made.report, uniform.report, {
-        readAlike: texts ? share(texts, (i) => original![i]!) : null,
-        readRight: texts ? share(texts, (i) => real.written!(HELD_OUT + i)) : null,
-      });
-      rows.push(row);
-      says(`${real.name} at ${bits}: ${row.heldOut} held out, ${formatNumber(row.seconds)} s`);
-    } catch (error) {
-      failures.push({ model: real.name, reason: (error as Error).message });
-      says(`${real.name} at ${bits}: ${(error as Error).message}`);
-      break;
-    }
+  try {
+    await rowsOf(real, (row) => rows.push(row));
+  } catch (error) {
+    failures.push({ model: real.name, reason: (error as Error).message });
+    says(`${real.name}: ${(error as Error).message}`);
   }
 }
 
-const number = (x: number | null) => (x === null ? '-' : x === 0 ? '0' : x.toExponential(2));
+const right = (title: string) => ({ title, align: 'right' as const });
+console.log('Damage held out at equal bytes of weights: of the plan chosen, and of that width for every layer');
 console.log(
   formatTable(
     [
       'model',
-      'bits',
-      'file / original',
+      right('bits'),
+      right('file / original'),
       'damage of',
-      'held out',
-      'uniform',
-      'flips',
-      'on calibration data',
-      'uniform there',
-      'read alike',
-      'right',
+      right('held out'),
+      right('uniform'),
+      right('judged'),
+      right('uniform'),
+      right('read alike'),
+      right('right'),
+      'plan',
     ],
     rows.map((r) => [
       r.model,
@@ -183,19 +186,24 @@ console.log(
       formatNumber(r.file / r.bytes, 2),
       r.unit,
       number(r.heldOut),
-      `${number(r.uniformHeldOut)} (${formatNumber(r.uniformFile / r.bytes, 2)})`,
-      r.flips === null ? '-' : formatNumber(r.flips, 3),
-      number(r.calibration),
-      number(r.uniform),
+      number(r.uniformHeldOut),
+      number(r.judged),
+      number(r.uniformJudged),
       r.readAlike === null ? '-' : formatNumber(r.readAlike, 3),
       r.readRight === null ? '-' : formatNumber(r.readRight, 3),
+      r.plan,
     ]),
   ),
 );
 for (const { model, reason } of failures) console.log(`${model}: ${reason}`);
 
-if (only.length === 0) {
-  mkdirSync(join(root, 'bench', 'results'), { recursive: true });
-  writeFileSync(join(root, 'bench', 'results', 'real.json'), `${JSON.stringify({ rows, failures }, null, 1)}\n`);
-}
+const done = new Set([...rows, ...failures].map((r) => r.model));
+const place = (name: string) => order.indexOf(name);
+const merged = <T extends { readonly model: string }>(old: readonly T[], own: readonly T[]): T[] =>
+  [...old.filter((r) => !done.has(r.model) && order.includes(r.model)), ...own].sort(
+    (a, b) => place(a.model) - place(b.model),
+  );
+const results: Results = { rows: merged(before.rows, rows), failures: merged(before.failures, failures) };
+mkdirSync(dirname(FILE), { recursive: true });
+writeFileSync(FILE, `${JSON.stringify(results, null, 1)}\n`);
 process.exit(failures.length > 0 ? 1 : 0);

@@ -124,7 +124,7 @@ const common = {
 function doors() {
   return build({
     ...common,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts' },
+    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report/html/index.ts' },
     platform: 'browser',
     splitting: true,
     chunkNames: 'core-[hash]',
@@ -134,11 +134,15 @@ function doors() {
   });
 }
 
-/** The command, and the benchmark that it loads when asked for. */
+/** The command, the benchmark that it loads when asked for, and the program that runs stock runtimes in a process of its own. */
 function cli() {
   return build({
     ...common,
-    entryPoints: { cli: 'src/cli/main.ts', bench: 'bench/speed/index.ts' },
+    entryPoints: {
+      cli: 'src/cli/main.ts',
+      bench: 'bench/speed/index.ts',
+      'runtime-child': 'src/node/runtimes/child.ts',
+    },
     platform: 'node',
     banner: { js: '#!/usr/bin/env node' },
     outdir: 'dist',
@@ -153,7 +157,7 @@ function checkImports({ outputs }) {
     for (const { path, external } of output.imports) {
       if (!external) continue;
       if (!isBuiltin(path)) throw new BuildError(`${file}: import of '${path}' was not bundled`);
-      if (!['cli.js', 'bench.js', 'node.js'].includes(name))
+      if (!['cli.js', 'bench.js', 'runtime-child.js', 'node.js'].includes(name))
         throw new BuildError(`${file}: imports '${path}', but must load without Node (see ${users(output)})`);
     }
   }
@@ -166,7 +170,13 @@ function users(output) {
 }
 
 async function bundle() {
-  for (const entry of ['src/index.ts', 'src/node.ts', 'src/cli/main.ts', 'bench/speed/index.ts'])
+  for (const entry of [
+    'src/index.ts',
+    'src/node.ts',
+    'src/report/html/index.ts',
+    'src/cli/main.ts',
+    'bench/speed/index.ts',
+  ])
     if (!existsSync(at(entry))) throw new BuildError(`${entry} is missing`);
   const results = await Promise.all([doors(), cli()]);
   for (const { metafile } of results) checkImports(metafile);

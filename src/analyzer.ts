@@ -2,7 +2,7 @@ import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocat
 import type { StrategyName } from './allocate/strategies.ts';
 import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
-import type { Candidates, RoundingSettings } from './curvature/candidates.ts';
+import { type Candidates, type RoundingSettings, specFor } from './curvature/candidates.ts';
 import { chooseLosses } from './curvature/damage.ts';
 import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf, widthsIn } from './curvature/joint.ts';
@@ -23,7 +23,7 @@ import { problemsText } from './graph/problems.ts';
 import { Session } from './graph/session.ts';
 import { unsupportedIn } from './graph/steps.ts';
 import type { Model } from './onnx/model.ts';
-import type { Progress } from './progress.ts';
+import { Encoding } from './quantize/encoding.ts';
 import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sequentialPass } from './quantize/sequential.ts';
@@ -79,7 +79,10 @@ export class CurvatureQuantizationAnalyzer {
   /** Why the model cannot be run: weights alone can be looked at then. Undefined where it can. */
   readonly unsupported: UnsupportedError | undefined;
   readonly rounding: RoundingSettings;
+  /** The format asked for, or `dense`: what holds layers that no other serves better. */
   readonly format: WeightFormat;
+  /** The format of every layer at every width. */
+  readonly encoding: Encoding;
 
   private running: Session | undefined;
   private calibration: Calibration | undefined;
@@ -110,6 +113,7 @@ export class CurvatureQuantizationAnalyzer {
     this.rounding = roundingIn(this.format, options);
     const prepared = prepareModel(model);
     this.model = options.equalize ? equalize(prepared).model : prepared;
+    this.encoding = new Encoding(this.model, options.target ?? 'any', options.format);
     const { layers, left } = withoutNonFinite(wasm, this.model, findLayers(this.model));
     this.layers = layers;
     this.left = left;
@@ -161,7 +165,13 @@ export class CurvatureQuantizationAnalyzer {
     checkDataset(dataset, this.session.inputs);
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
     const { output } = losses[0]!;
-    const { batch, predictions } = await measureOne(this.session, dataset, output, this.options.batch);
+    const { batch, predictions } = await measureOne(
+      this.session,
+      dataset,
+      output,
+      this.options.batch,
+      this.wasm.arena.limit,
+    );
     const fit = (wanted: number) => batchesFor(dataset, this.session.inputs, batch, wanted).samples;
     const all = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
     const limit = all - heldOf(all, fit);
@@ -201,6 +211,7 @@ export class CurvatureQuantizationAnalyzer {
 
   /** The spectra alone: singular values of every layer. */
   async computeSpectra(): Promise<ReadonlyMap<string, LayerSpectrum>> {
+    if (this.layers.some((layer) => !this.spectra.has(layer.weight))) this.running?.rest();
     for (const [i, layer] of this.layers.entries()) {
       if (this.spectra.has(layer.weight)) continue;
       this.progress('singular values', i, this.layers.length);
@@ -212,8 +223,7 @@ export class CurvatureQuantizationAnalyzer {
           ? new LayerSpectrum(this.wasm, layer, rows, before.sigmaMax, before.exact, before.by, before.condition)
           : layerSpectrum(this.wasm, layer, rows),
       );
-      if (before) continue;
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      if (!before) await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return this.spectra;
   }
@@ -290,9 +300,16 @@ export class CurvatureQuantizationAnalyzer {
       widths: this.widths,
       granularity,
       symmetric: (bits) => !asymmetricBits.includes(bits),
-      format: this.format.name,
+      format: (weight, bits) => this.formatNames(weight, bits),
       ...options,
     });
+  }
+
+  private formatNames(weight: string, bits: number): string {
+    const layer = this.layers.find((l) => l.weight === weight);
+    return layer === undefined || bits === 32
+      ? this.format.name
+      : this.encoding.choose(layer, specFor(this.rounding, bits)).format;
   }
 
   /**
@@ -313,6 +330,11 @@ export class CurvatureQuantizationAnalyzer {
   async estimateTotalError(plan: Pick<Plan, 'layers'>): Promise<ErrorEstimate> {
     if (!this.calibration) throw new RangeError('call calibrate() before the total error is asked for');
     return estimateError(this.wasm, this.model, this.layers, this.calibration, this.candidates, plan);
+  }
+
+  /** What whole models are run and judged with; undefined before `calibrate`. */
+  get measuring(): { readonly data: MetricData; readonly joint: JointMeasurement } | undefined {
+    return this.data && this.joint && { data: this.data, joint: this.joint };
   }
 
   /** Damage with all layers quantized together, measured on the calibration data. @throws RangeError before `calibrate` */
@@ -407,7 +429,7 @@ export class CurvatureQuantizationAnalyzer {
     if (!this.data) throw new RangeError('call calibrate() before weights are tuned');
     const { dataset, batch, losses } = this.data;
     const { session, model, layers } = this;
-    const progress: Progress = (...p) => this.progress(...p);
+    const { progress } = this.context();
     const { end, samples } = this.joint!;
     const heldOut = samples < end ? samples : undefined;
     return { session, model, layers, dataset, batch, losses, samples: end, heldOut, progress };
@@ -426,24 +448,23 @@ export class CurvatureQuantizationAnalyzer {
     return [...few, ...this.roundingNotes, ...(this.shortened === undefined ? [] : [this.shortened])];
   }
 
-  /**
-   * Takes what was learnt before from the same model, data and settings, so that `calibrate` need not run the data and layers need
-   * not be coded. Before `calibrate`.
-   */
+  /** Takes what was learnt before from the same model, data and settings: for `calibrate`, and coding, to go without. */
   useFacts(facts: Facts): void {
     this.known = facts;
   }
 
   /** Whether they were of use. */
   get usesFacts(): boolean {
-    return this.calibration !== undefined && this.calibration === this.known?.calibration;
+    return this.calibration !== undefined && this.calibration.samples === this.known?.samples;
   }
 
-  /** What was learnt so far that serves any budget. */
-  get facts(): Facts {
+  /** What was learnt so far that serves any budget; undefined before `calibrate`. */
+  get facts(): Facts | undefined {
     const { calibration, candidates, errors: rowErrors, unrounded: notes, joint } = this;
+    if (!calibration || !joint) return undefined;
     const spectra = new Map([...this.spectra].map(([weight, s]) => [weight, s.known]));
-    return { calibration, codes: candidates.whole(), rowErrors, spectra, notes, damages: joint?.measured ?? new Map() };
+    const { samples } = calibration;
+    return { samples, calibration, codes: candidates.whole(), rowErrors, spectra, notes, damages: joint.measured };
   }
 
   private takeFacts(): void {
@@ -474,7 +495,6 @@ export class CurvatureQuantizationAnalyzer {
 
   private context(checkpoint?: Checkpoint): MetricContext {
     const { wasm, layers, candidates, widths, spectra, data } = this;
-    const progress: Progress = (...p) => this.progress(...p);
     const session = () => this.session;
     return {
       wasm,
@@ -486,7 +506,7 @@ export class CurvatureQuantizationAnalyzer {
       widths,
       spectra,
       data,
-      progress,
+      progress: (...p) => this.progress(...p),
       seed: this.options.seed ?? 0,
       checkpoint,
     };

@@ -57,6 +57,18 @@ export class UnsupportedError extends KappaError {
   }
 }
 
+/** The kernels' memory is too small for what was asked for. */
+export class MemoryError extends UnsupportedError {
+  constructor(
+    message: string,
+    /** Bytes that would have been enough to go on at that place. */
+    readonly needed: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+}
+
 /** Everything ran, but a target that was asked for was missed. */
 export class TargetError extends KappaError {
   constructor(message: string, options?: ErrorOptions) {

@@ -7,11 +7,18 @@
  */
 
 // The whole job, and its parts.
+export { ACTIVATION_WIDTHS, type ActivationOptions, type ActivationWidths } from './jobs/activations.ts';
 export { type QuantizeOptions, type QuantizeResult, quantize } from './jobs/quantize.ts';
 export { type AnalyzeOptions, analyzeModel } from './jobs/analyze.ts';
 export { type Case, type CaseSet, checkCase, type Tolerance } from './jobs/check.ts';
 export { type CompareOptions, compareModels } from './jobs/compare.ts';
 export { type DemoInput, type DemoOptions, type DemoResult, demonstrate } from './jobs/demo.ts';
+export {
+  demonstrateLayers,
+  type LayerDemoInput,
+  type LayerDemoOptions,
+  type LayerDemoResult,
+} from './jobs/demo-layers.ts';
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
 export { inspectModel } from './jobs/inspect.ts';
 export { type RunModelOptions, runModel } from './jobs/run.ts';
@@ -37,6 +44,7 @@ export {
 
 export type { ErrorEstimate, LayerError } from './verify/estimate.ts';
 export { PrecisionRequirement } from './verify/requirement.ts';
+export { failureOf, type RuntimeName, type RuntimeResult, type VerificationReport } from './verify/runtime.ts';
 export {
   QuantizationValidator,
   type Requirements,
@@ -58,7 +66,16 @@ export {
   type StrategyName,
   strategyNames,
 } from './allocate/index.ts';
-export type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from './allocate/types.ts';
+export type {
+  Choice,
+  CostLayer,
+  CostTable,
+  Granularity,
+  Plan,
+  PlanActivation,
+  PlanActivations,
+  PlanLayer,
+} from './allocate/types.ts';
 export {
   type CurvatureFunction,
   curvatureOf,
@@ -99,6 +116,7 @@ export {
 } from './graph/index.ts';
 
 // Data.
+export { RANGE_METHODS, type RangeMethod } from './calibrate/ranges.ts';
 export { type Synthetic, type SyntheticOptions, syntheticDataset } from './calibrate/synthetic.ts';
 export { drawnDataset } from './jobs/drawn.ts';
 export {
@@ -122,6 +140,7 @@ export type { Progress } from './progress.ts';
 
 // Reports, errors, tensors, kernels.
 export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';
+export type { Component, LayerDemoFile, LayerDemoReport, LayerDemoRow } from './report/demo-layers.ts';
 export type * from './report/types.ts';
 export type { TuneReport } from './tune/index.ts';
 export * from './errors.ts';

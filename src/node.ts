@@ -14,6 +14,13 @@ export * from './index.ts';
 export { caseFolders, readCase } from './node/cases.ts';
 export { datasetFiles, openDataset } from './node/dataset.ts';
 export { externalFiles, externalPath } from './node/external.ts';
+export {
+  type InstalledRuntime,
+  installedRuntimes,
+  modelPath,
+  type VerifyOptions,
+  verifyByRunning,
+} from './node/runtimes.ts';
 export { nodeSpawn } from './node/threads.ts';
 
 export interface LoadOptions extends WasmOptions {

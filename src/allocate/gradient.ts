@@ -1,4 +1,4 @@
-import { exp2, log2 } from './elementary.ts';
+import { exp2, log2 } from '../math.ts';
 import type { Item } from './problem.ts';
 import { fill, repair, type Strategy } from './strategy.ts';
 

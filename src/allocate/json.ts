@@ -1,5 +1,14 @@
 import { DataError } from '../errors.ts';
-import type { Choice, CostLayer, CostTable, Granularity, Plan, PlanLayer } from './types.ts';
+import type {
+  Choice,
+  CostLayer,
+  CostTable,
+  Granularity,
+  Plan,
+  PlanActivation,
+  PlanActivations,
+  PlanLayer,
+} from './types.ts';
 
 /** Bounds on what a file may claim. */
 const MAX_LAYERS = 1_000_000;
@@ -26,6 +35,7 @@ export function parsePlan(value: unknown, name = 'plan'): Plan {
     predicted: number(o.predicted, `${name}.predicted`),
     gap: o.gap === null ? null : number(o.gap, `${name}.gap`, 0),
     layers,
+    ...(o.activations === undefined ? {} : { activations: activations(o.activations, `${name}.activations`) }),
   };
 }
 
@@ -63,6 +73,31 @@ function planLayer(value: unknown, at: string): PlanLayer {
     rounding: text(o.rounding, `${at}.rounding`),
     format: text(o.format, `${at}.format`),
   };
+}
+
+const LIMITS = { uint8: [0, 255], int8: [-128, 127], uint16: [0, 65535], int16: [-32768, 32767] } as const;
+
+function activations(value: unknown, at: string): PlanActivations {
+  const o = object(value, at);
+  const { mode } = o;
+  if (mode !== 'static' && mode !== 'dynamic') fail(`${at}.mode`, "'static' or 'dynamic'", mode);
+  const values = list(o.values, `${at}.values`, MAX_LAYERS).map((v, i) => activation(v, `${at}.values[${i}]`));
+  return { mode, range: text(o.range, `${at}.range`), values };
+}
+
+function activation(value: unknown, at: string): PlanActivation {
+  const o = object(value, at);
+  const type = text(o.type, `${at}.type`) as keyof typeof LIMITS;
+  if (!Object.hasOwn(LIMITS, type)) fail(`${at}.type`, Object.keys(LIMITS).join(', '), type);
+  const bits = integer(o.bits, `${at}.bits`, 8);
+  if (bits !== 32 && !type.endsWith(`int${bits}`)) fail(`${at}.bits`, `32 for float, or those of ${type}`, bits);
+  const scale = number(o.scale, `${at}.scale`, 0);
+  if (!(Math.fround(scale) > 0)) fail(`${at}.scale`, 'a float above 0', scale);
+  const zero = number(o.zero, `${at}.zero`);
+  const [low, high] = LIMITS[type];
+  if (!Number.isInteger(zero) || zero < low || zero > high)
+    fail(`${at}.zero`, `a whole number ${low} to ${high}`, zero);
+  return { value: text(o.value, `${at}.value`), bits, type, scale: Math.fround(scale), zero };
 }
 
 /** A width for every row, `bits` the widest. */

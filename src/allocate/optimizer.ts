@@ -17,8 +17,8 @@ export interface OptimizerOptions extends ProblemOptions {
   readonly symmetric?: boolean | ((bits: number) => boolean) | undefined;
   /** Written into the plan. 'nearest' where absent. */
   readonly rounding?: string | undefined;
-  /** Written into the plan. 'dense' where absent. */
-  readonly format?: string | undefined;
+  /** Written into the plan, one answer or one for each weight and width. 'dense' where absent. */
+  readonly format?: string | ((weight: string, bits: number) => string) | undefined;
   /** Cap on the states of the exact strategy; past it a plan comes with its proven gap. */
   readonly maxStates?: number | undefined;
 }
@@ -219,6 +219,7 @@ export class BitWidthOptimizer {
     const predicted = problem.value(selection);
     const symmetric = options.symmetric ?? true;
     const choices = problem.choices(selection);
+    const { format = 'dense' } = options;
     return {
       version: 1,
       metric: table.metric,
@@ -235,7 +236,7 @@ export class BitWidthOptimizer {
         granularity: options.granularity ?? 'channel',
         symmetric: typeof symmetric === 'function' ? symmetric(choices[l]!.bits) : symmetric,
         rounding: options.rounding ?? 'nearest',
-        format: options.format ?? 'dense',
+        format: typeof format === 'function' ? format(layer.weight, choices[l]!.bits) : format,
       })),
     };
   }

@@ -1,4 +1,4 @@
-import { log2 } from './elementary.ts';
+import { log2 } from '../math.ts';
 import type { Problem, Selection } from './problem.ts';
 import { fill, repair, type Strategy } from './strategy.ts';
 

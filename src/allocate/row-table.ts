@@ -7,7 +7,7 @@ export interface RowPrice {
   readonly scales: number;
   /** Of every row, where any row of the layer has a width with zero points. */
   readonly zeros: number;
-  /** Of every row, where the rows have more than one width: its place. */
+  /** Of the layer, where its rows have more than one width: which row has which. */
   readonly order: number;
   /** Of every width in use but the first: what its nodes take in the file, where the budget is that of a file. 0 where absent. */
   readonly slice?: number;
@@ -52,7 +52,7 @@ export function layerBytes({ widths, asymmetric, price, rows }: RowLayer, counts
     bytes += bits === 8 ? count * price.codes : Math.ceil((count * price.codes) / 8) * bits;
   }
   return (
-    bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? rows * price.order + (used - 1) * (price.slice ?? 0) : 0)
+    bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? price.order + (used - 1) * (price.slice ?? 0) : 0)
   );
 }
 

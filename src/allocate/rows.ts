@@ -3,6 +3,7 @@
  * multiplier every row chooses for itself; the dual value is a bound no plan can beat, so that what is lost is known.
  */
 import { UsageError } from '../errors.ts';
+import { RowCurve } from './row-curve.ts';
 import { fillRows, type Filling } from './row-fill.ts';
 import { checkRowTable, layerBytes, type RowLayer, type RowTable, uniformBytes } from './row-table.ts';
 
@@ -32,7 +33,7 @@ type Group = readonly number[];
 
 /** Bisections of the multiplier, and how near its ends are to each other when it is known: what bytes are left by then, rows take up. */
 const STEPS = 60;
-const NEAR = 1 + 1e-9;
+const NEAR = 1 + 1e-7;
 
 /**
  * Widths of least total damage found within `budget` bytes. Deterministic.
@@ -58,11 +59,16 @@ export function allocateRows(table: RowTable, budget: number): RowAllocation {
 }
 
 /** Choices for one multiplier. */
-interface Point extends Filling {
+interface Point {
+  readonly multiplier: number;
   readonly modes: readonly number[];
   /** Lagrangian: damage + multiplier * bytes, at most that of any plan. */
   readonly value: number;
+  readonly bytes: number;
 }
+
+/** By the damages they are of, and by what else they depend on. */
+const curves = new WeakMap<Float64Array, Map<string, RowCurve>>();
 
 class RowProblem {
   readonly layers: readonly RowLayer[];
@@ -72,6 +78,8 @@ class RowProblem {
   private readonly wholeBytes: readonly (readonly number[])[];
   /** A mode below 0 is set -1 - mode of its layer, one of 0 or more the width of all rows. */
   private readonly sets: readonly (readonly WidthSet[])[];
+  /** By layer and set. */
+  private readonly curves: RowCurve[][];
   /** False where slices have a price: the dual then says nothing. */
   private readonly bounded: boolean;
 
@@ -84,6 +92,7 @@ class RowProblem {
       return sums;
     });
     this.sets = this.layers.map(setsOf);
+    this.curves = this.layers.map(() => []);
     this.bounded = this.layers.every((l) => !l.price.slice);
     this.wholeBytes = this.layers.map((layer) => layer.widths.map((_, j) => uniformBytes(layer, j)));
   }
@@ -145,14 +154,12 @@ class RowProblem {
     this.groups.forEach((g, i) => {
       if (g.length === 1 && point.modes[i]! < 0) mixed[g[0]!] = true;
     });
-    return fillRows(this.layers, this.groups, mixed, point, budget);
+    return fillRows(this.layers, this.groups, mixed, this.chosen(point), budget);
   }
 
   private choose(multiplier: number, fixed?: readonly number[]): Point {
-    const choice: Uint8Array[] = this.layers.map(({ rows }) => new Uint8Array(rows));
     let value = 0;
     let bytes = 0;
-    let damage = 0;
     const modes = this.groups.map((group, i) => {
       let best = Number.POSITIVE_INFINITY;
       let mode = 0;
@@ -164,15 +171,71 @@ class RowProblem {
         }
       }
       value += best;
-      for (const l of group) {
-        if (mode >= 0) choice[l]!.fill(mode);
-        else this.mixedCost(l, mode, multiplier, choice[l]!);
-        bytes += layerBytes(this.layers[l]!, countsOf(this.layers[l]!, choice[l]!));
-        damage += damageOf(this.layers[l]!, choice[l]!);
-      }
+      if (mode >= 0) bytes += this.groupBytes(group, mode);
+      else bytes += this.mixedBytes(group[0]!, mode, multiplier);
       return mode;
     });
-    return { choice, modes, value, bytes, damage };
+    return { multiplier, modes, value, bytes };
+  }
+
+  /** The rows' widths at a point. */
+  private chosen({ multiplier, modes, bytes }: Point): Filling {
+    const choice = this.layers.map(({ rows }) => new Uint8Array(rows));
+    this.groups.forEach((group, i) => {
+      const mode = modes[i]!;
+      if (mode >= 0) for (const l of group) choice[l]!.fill(mode);
+      else if (this.oneByOne(group[0]!, mode, multiplier))
+        this.mixedCost(group[0]!, mode, multiplier, choice[group[0]!]!);
+      else this.curve(group[0]!, mode).choose(multiplier, choice[group[0]!]!);
+    });
+    const damage = this.layers.reduce((sum, layer, l) => sum + damageOf(layer, choice[l]!), 0);
+    return { choice, bytes, damage };
+  }
+
+  /** Of a layer whose rows choose each for itself: the bytes at a multiplier. */
+  private mixedBytes(l: number, mode: number, multiplier: number): number {
+    const layer = this.layers[l]!;
+    const counts = layer.widths.map(() => 0);
+    if (this.oneByOne(l, mode, multiplier)) {
+      const choice = new Uint8Array(layer.rows);
+      this.mixedCost(l, mode, multiplier, choice);
+      return layerBytes(layer, countsOf(layer, choice));
+    }
+    this.curve(l, mode).cost(multiplier, counts);
+    return layerBytes(layer, counts);
+  }
+
+  private curve(l: number, mode: number): RowCurve {
+    const own = this.curves[l]!;
+    own[-1 - mode] ??= this.makeCurve(l, mode);
+    return own[-1 - mode]!;
+  }
+
+  private makeCurve(l: number, mode: number): RowCurve {
+    const { rows, widths, price, damage } = this.layers[l]!;
+    const { widths: allowed } = this.sets[l]![-1 - mode]!;
+    const known = curves.get(damage) ?? new Map<string, RowCurve>();
+    curves.set(damage, known);
+    const key = `${widths};${allowed};${price.codes}`;
+    const before = known.get(key);
+    if (before) return before;
+    const bytes = widths.map((b) => (price.codes * b) / 8);
+    const curve = new RowCurve(rows, widths.length, allowed, damage, bytes);
+    known.set(key, curve);
+    return curve;
+  }
+
+  /**
+   * Whether rows that choose each for itself are looked at one by one: where there are many sets to choose from, each for few
+   * multipliers, and where all would be left out, which no layer may be.
+   */
+  private oneByOne(l: number, mode: number, multiplier: number): boolean {
+    const { rows, widths, price } = this.layers[l]!;
+    if (price.slice) return true;
+    if (widths[0] !== 0 || !this.sets[l]![-1 - mode]!.widths.includes(0)) return false;
+    const counts = widths.map(() => 0);
+    this.curve(l, mode).cost(multiplier, counts);
+    return counts[0] === rows;
   }
 
   /** Each group at its mode's fewest bytes. */
@@ -211,8 +274,12 @@ class RowProblem {
   private mixedCost(l: number, mode: number, multiplier: number, out?: Uint8Array): number {
     const { rows, widths, price, damage } = this.layers[l]!;
     const { widths: allowed, zeros } = this.sets[l]![-1 - mode]!;
+    if (!out && !this.oneByOne(l, mode, multiplier)) {
+      const free = rows * (price.scales + (zeros ? price.zeros : 0)) + price.order;
+      return this.curve(l, mode).cost(multiplier) + multiplier * (free + (allowed.length - 1) * (price.slice ?? 0));
+    }
     const costs = widths.map((b) => (multiplier * price.codes * b) / 8);
-    const fixed = rows * (price.scales + price.order + (zeros ? price.zeros : 0));
+    const fixed = rows * (price.scales + (zeros ? price.zeros : 0)) + price.order;
     let total = multiplier * (fixed + (allowed.length - 1) * (price.slice ?? 0));
     // The row that is the cheapest to keep, and what that would cost, should all others be left out.
     let kept = { row: 0, at: 0, more: Number.POSITIVE_INFINITY };

@@ -56,6 +56,27 @@ export interface PlanLayer {
   readonly format: string;
 }
 
+/** How one value that an operator makes, or the model is fed, is rounded. */
+export interface PlanActivation {
+  readonly value: string;
+  /** 8 or 16; 32 is the value left in float. */
+  readonly bits: number;
+  /** What it is stored as: value = (integer - zero) * scale. */
+  readonly type: 'uint8' | 'int8' | 'uint16' | 'int16';
+  readonly scale: number;
+  readonly zero: number;
+}
+
+/** Activations of a plan: operators that multiply integers. */
+export interface PlanActivations {
+  /** static: scales and zero points are constants. dynamic: found in every run, for all matrix products; `values` is empty. */
+  readonly mode: 'static' | 'dynamic';
+  /** How ranges were chosen: minmax, percentile, mse, entropy. */
+  readonly range: string;
+  /** In the order of the graph; values that move into each other have the same scale and zero point. */
+  readonly values: readonly PlanActivation[];
+}
+
 /** Layer -> width, granularity, rounding, format. */
 export interface Plan {
   readonly version: 1;
@@ -71,4 +92,6 @@ export interface Plan {
   /** Proven: no plan within the budget has an objective below `predicted - gap`. 0: optimal. null: nothing is proved. */
   readonly gap: number | null;
   readonly layers: readonly PlanLayer[];
+  /** Absent where no activation is rounded. */
+  readonly activations?: PlanActivations;
 }

@@ -2,18 +2,21 @@ import { batchesFor } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import type { Session } from '../graph/session.ts';
 import { sizeOf } from '../tensor.ts';
+import { ADDRESSABLE } from '../wasm/arena.ts';
 import { FEWEST_TO_HOLD_BACK, HELD_BACK, LARGEST_BATCH, TRACE_BYTES } from './options.ts';
 
 /**
  * Runs one sample, or as few as the model takes, to learn how many predictions it holds and how large a batch may be.
  * @param output whose predictions are counted: elements over the last axis
  * @param asked the batch asked for, where one was
+ * @param limit bytes that the kernels' memory may grow to
  */
 export async function measureOne(
   session: Session,
   dataset: Dataset,
   output: string,
   asked: number | undefined,
+  limit: number,
 ): Promise<{ batch: number; predictions: number }> {
   const { batch: least } = batchesFor(dataset, session.inputs, 1);
   for await (const one of dataset.batches(least, { limit: least })) {
@@ -22,7 +25,9 @@ export async function measureOne(
       for (const t of outputs) bytes += 4 * sizeOf(t.dims);
     };
     const dims = session.run(one.feeds, { observe })[output]!.dims;
-    const room = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(TRACE_BYTES / Math.max(1, bytes))));
+    // A trace keeps all values of a batch; weights want the other half of a memory that has a limit.
+    const most = limit === ADDRESSABLE ? TRACE_BYTES : Math.min(TRACE_BYTES, limit / 2);
+    const room = Math.max(1, Math.min(LARGEST_BATCH, Math.floor(most / Math.max(1, bytes))));
     const { batch } = batchesFor(dataset, session.inputs, asked ?? room);
     return { batch, predictions: Math.max(1, Math.floor(sizeOf(dims.slice(0, -1)) / least)) };
   }

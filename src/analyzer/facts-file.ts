@@ -31,6 +31,7 @@ export function writeFacts(
 ): Uint8Array<ArrayBuffer> | undefined {
   const small = new ByteWriter();
   small.text(MAGIC);
+  small.u32(facts.samples);
   writeErrors(small, facts.rowErrors);
   writeSpectra(small, facts.spectra);
   small.json(facts.notes ?? null);
@@ -68,6 +69,7 @@ export function readFacts(wasm: Wasm, bytes: Uint8Array, layers: readonly Layer[
     if (!found) throw new DataError(`kept measurements: the model has no layer of weight '${weight}'`);
     return found;
   };
+  const samples = from.u32();
   const rowErrors = readErrors(from, layer);
   const spectra = readSpectra(from, layer);
   const notes = notesOf(from.json());
@@ -76,7 +78,11 @@ export function readFacts(wasm: Wasm, bytes: Uint8Array, layers: readonly Layer[
   const codes: WholeCodes[] = [];
   for (let left = from.u32(); left > 0; left--) codes.push(readCodes(wasm, from, layer));
   from.end();
-  return { calibration, codes, rowErrors, spectra, notes, damages };
+  if (calibration && calibration.samples !== samples)
+    throw new DataError(
+      `kept measurements: expected a calibration on ${samples} samples, found ${calibration.samples}`,
+    );
+  return { samples, calibration, codes, rowErrors, spectra, notes, damages };
 }
 
 function writeErrors(to: ByteWriter, errors: Facts['rowErrors']): void {

@@ -20,6 +20,9 @@ export interface KnownSpectrum extends Pick<LayerSpectrum, 'sigmaMax' | 'exact' 
  * no layer anew. Of the same model, data and settings alone. Everything but the calibration may lack layers or widths.
  */
 export interface Facts {
+  /** Samples calibrated on. */
+  readonly samples: number;
+  /** Undefined where it was too large to keep. */
   readonly calibration: Calibration | undefined;
   readonly codes: readonly WholeCodes[];
   /** weight -> width -> dw H dw' of each row. */

@@ -1,6 +1,6 @@
 import type { Choice, CostTable } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
-import { Candidates, type RoundingSettings } from '../curvature/candidates.ts';
+import { Candidates, type Price, type RoundingSettings } from '../curvature/candidates.ts';
 import { leastConvolutionNorm } from '../curvature/least-norm.ts';
 import type { LayerSpectrum } from '../curvature/spectra.ts';
 import { UsageError } from '../errors.ts';
@@ -8,11 +8,14 @@ import { biasesOf } from '../graph/biases.ts';
 import type { findLayers, Layer } from '../graph/layers.ts';
 import type { LayerGram } from '../grid/gram.ts';
 import { asFloats } from '../grid/weight.ts';
-import type { Model } from '../onnx/model.ts';
-import type { WeightFormat } from '../quantize/format.ts';
+import type { Initializer, Model } from '../onnx/model.ts';
+import type { Encoding } from '../quantize/encoding.ts';
 import { bitsOf } from '../tensor.ts';
 import { PrecisionRequirement } from '../verify/requirement.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+
+/** Elements looked at in one go. */
+const PORTION = 2 ** 16;
 
 /** What is known of one layer. */
 export interface LayerCurvature {
@@ -35,19 +38,20 @@ export function floatBytes({ params, dtype }: Layer): number {
 /** The layers in codes, as an analyzer with these settings would write them. */
 export function candidatesOf(
   wasm: Wasm,
-  { model, layers, rounding, format }: CandidateSource,
+  { model, layers, rounding, encoding }: CandidateSource,
   calibration: Calibration | undefined,
 ): Candidates {
   const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
   const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
-  return new Candidates(wasm, weights, rounding, format.bytes, calibration, biasesOf(model, layers));
+  const price: Price = (layer, spec) => encoding.bytes(layer, spec);
+  return new Candidates(wasm, weights, rounding, price, calibration, biasesOf(model, layers));
 }
 
 interface CandidateSource {
   readonly model: Model;
   readonly layers: readonly Layer[];
   readonly rounding: RoundingSettings;
-  readonly format: WeightFormat;
+  readonly encoding: Encoding;
 }
 
 /** The Gram matrices there are, by weight name. */
@@ -68,10 +72,25 @@ export function withoutNonFinite(
 ): ReturnType<typeof findLayers> {
   const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
   const bad = layers.flatMap(({ weight }) => {
-    const value = asFloats(wasm, initializers.get(weight)!.tensor()).find((v) => !Number.isFinite(v));
+    const value = nonFinite(wasm, initializers.get(weight)!);
     return value === undefined ? [] : [{ weight, reason: `holds ${value}: only finite weights are quantized` }];
   });
   return { layers: layers.filter((l) => !bad.some((b) => b.weight === l.weight)), left: [...left, ...bad] };
+}
+
+/** The first element that is not finite; read in portions where it can be, for no copy of every weight is wanted. */
+function nonFinite(wasm: Wasm, weight: Initializer): number | undefined {
+  const bad = (v: number) => !Number.isFinite(v);
+  const bytes = weight.floatBytes?.();
+  if (bytes === undefined) return asFloats(wasm, weight.tensor()).find(bad);
+  const room = new Float32Array(PORTION);
+  for (let at = 0; at < bytes.length; at += 4 * PORTION) {
+    const some = bytes.subarray(at, at + 4 * PORTION);
+    new Uint8Array(room.buffer).set(some);
+    const found = room.subarray(0, some.length / 4).find(bad);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }
 
 /**

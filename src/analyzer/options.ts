@@ -5,6 +5,7 @@ import { UsageError } from '../errors.ts';
 import type { Progress } from '../progress.ts';
 import type { WeightFormat } from '../quantize/format.ts';
 import { FORMATS } from '../quantize/formats.ts';
+import { type Target, TARGETS } from '../quantize/targets.ts';
 
 export interface AnalyzerOptions {
   /** Damage or output error that counts as met, > 0. Default 0.01. */
@@ -18,8 +19,10 @@ export interface AnalyzerOptions {
   readonly metric?: string | undefined;
   readonly loss?: LossName | undefined;
   readonly rounding?: Partial<RoundingSettings> | undefined;
-  /** Output format whose bytes the cost table counts. Default `dense`. */
+  /** Format of every layer that it can hold; where absent the target's. */
   readonly format?: string | undefined;
+  /** Who is to run what is written: it decides every layer's format. Default `any`. */
+  readonly target?: Target | undefined;
   /** Samples run at once; chosen from the model's activations where absent. */
   readonly batch?: number | undefined;
   /** Most calibration samples used. */
@@ -70,8 +73,9 @@ export function targetOf({ targetAccuracy = 0.01 }: AnalyzerOptions): number {
   return targetAccuracy;
 }
 
-/** @throws UsageError for a format there is not */
-export function formatOf({ format: named = 'dense' }: AnalyzerOptions): WeightFormat {
+/** The format of what no other serves better. @throws UsageError for a format, or a target, there is not */
+export function formatOf({ format: named = 'dense', target = 'any' }: AnalyzerOptions): WeightFormat {
+  if (!TARGETS.includes(target)) throw new UsageError(`target ${target}: expected one of ${TARGETS.join(', ')}`);
   const format = Object.hasOwn(FORMATS, named) ? FORMATS[named] : undefined;
   if (!format) throw new UsageError(`format ${named}: expected one of ${Object.keys(FORMATS).join(', ')}`);
   return format;

@@ -60,7 +60,7 @@ export async function calibrate(
   let samples = 0;
   let batches = 0;
   try {
-    await collector.probe(session, dataset);
+    if (options.batch > 1) await collector.probe(session, dataset);
     for await (const batch of dataset.batches(options.batch, { limit: total })) {
       collector.batch(session, batch);
       samples += batch.count;
@@ -133,7 +133,12 @@ class Collector {
   }
 
   read(): Pick<Calibration, 'layers' | 'values' | 'shapes' | 'rowVariance'> {
-    const layers = new Map([...this.inputs].map(([weight, of]) => [weight, of.read()]));
+    const layers = new Map(
+      [...this.inputs].map(([weight, of]) => {
+        const { gram, mean, rowWeights } = of.read();
+        return [weight, { gram, mean, rowWeights }] as const;
+      }),
+    );
     const values = new Map([...this.values].map(([name, s]) => [name, s.read()]));
     return { layers, values, shapes: this.shapes, rowVariance: this.variances };
   }

@@ -1,4 +1,5 @@
 import type { Window } from '../graph/window.ts';
+import { Spill } from '../graph/spill.ts';
 import { sizeOf } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { PullAccumulator } from './pull.ts';
@@ -18,12 +19,11 @@ export interface Change {
  * Running Gram matrices G = sum over inputs x x', one a group, in f32 by GEMM; `read` divides by the number of inputs seen:
  * E[x x'], the H of tr(dW H dW') (recipe: the Hessian of the layer's squared output error). `mean` is that of the inputs
  * themselves: E[x]. What the inputs once were can be taken in along with them (`Change`).
- * Memory: groups x cols x cols floats in wasm, until `dispose`.
+ * Memory: groups x cols x cols floats, until `dispose`: in wasm, or on the JavaScript heap while there is no room.
  */
 export class GramAccumulator {
-  private readonly at: number;
-  /** Sums of the inputs, [groups, cols]. */
-  private readonly sums: number;
+  /** The matrices, and behind them the sums of the inputs, [groups, cols]. */
+  private readonly place: Spill;
   private count = 0;
   private products = true;
 
@@ -32,11 +32,7 @@ export class GramAccumulator {
     readonly groups: number,
     readonly cols: number,
   ) {
-    const n = groups * cols * cols;
-    this.at = wasm.arena.alloc(4 * n);
-    wasm.arena.f32(this.at, n).fill(0);
-    this.sums = wasm.arena.alloc(4 * groups * cols);
-    wasm.arena.f32(this.sums, groups * cols).fill(0);
+    this.place = new Spill(wasm, 4 * groups * cols * (cols + 1));
   }
 
   /** Adds the rows of x [rows, cols]; for layers with one group. */
@@ -96,7 +92,7 @@ export class GramAccumulator {
     change?.to.seen(images * places);
   }
 
-  /** From now on means and changes alone are taken in: `read` has nothing to say then. */
+  /** From now on changes alone are taken in: `read` and `mean` have nothing to say then. */
   withoutProducts(): void {
     this.products = false;
   }
@@ -104,7 +100,7 @@ export class GramAccumulator {
   /** E[x x'] as [groups, cols, cols] on the JavaScript heap; zeros where nothing was seen. */
   read(): Float32Array {
     const { groups, cols, count } = this;
-    const gram = this.wasm.arena.f32(this.at, groups * cols * cols).slice();
+    const gram = this.place.use((at) => this.wasm.arena.f32(at, groups * cols * cols).slice());
     if (count > 0) for (let i = 0; i < gram.length; i++) gram[i] = gram[i]! / count;
     for (let g = 0; g < groups; g++) {
       const own = gram.subarray(g * cols * cols, (g + 1) * cols * cols);
@@ -115,28 +111,33 @@ export class GramAccumulator {
 
   /** E[x] as [groups * cols]; zeros where nothing was seen. */
   mean(): Float32Array {
-    const mean = this.wasm.arena.f32(this.sums, this.groups * this.cols).slice();
+    const { groups, cols } = this;
+    const mean = this.place.use((at) => this.wasm.arena.f32(at + 4 * groups * cols * cols, groups * cols).slice());
     return this.count > 0 ? mean.map((v) => v / this.count) : mean;
   }
 
   dispose(): void {
-    this.wasm.arena.free(this.sums);
-    this.wasm.arena.free(this.at);
+    this.place.dispose();
   }
 
   /** Adds x' x of `rows` inputs, stored as [rows, cols] with trans 1, as [cols, rows] with 0; rows of storage `ld` apart. */
   private add(g: number, x: number, trans: 0 | 1, rows: number, ld: number, scratch: number): void {
+    if (!this.products) return;
+    this.place.use((at) => this.addTo(at, g, x, trans, rows, ld, scratch));
+  }
+
+  private addTo(at: number, g: number, x: number, trans: 0 | 1, rows: number, ld: number, scratch: number): void {
     const { k } = this.wasm;
-    const { cols } = this;
-    const to = this.at + 4 * g * cols * cols;
-    const sums = this.sums + 4 * g * cols;
+    const { cols, groups } = this;
+    const to = at + 4 * g * cols * cols;
+    const sums = at + 4 * cols * (groups * cols + g);
     this.wasm.arena.scope((alloc) => {
       const ones = alloc(4 * rows);
       this.wasm.arena.f32(ones, rows).fill(1);
       if (trans) k.gemm(0, 0, 1, cols, rows, 1, ones, rows, x, ld, 1, sums, cols, scratch);
       else k.gemm(0, 0, cols, 1, rows, 1, x, ld, ones, 1, 1, sums, 1, scratch);
     });
-    for (let j = 0; this.products && j < cols; j += PANEL) {
+    for (let j = 0; j < cols; j += PANEL) {
       const m = Math.min(PANEL, cols - j);
       const skip = 4 * j * (trans ? 1 : ld);
       const c = to + 4 * j * (cols + 1);

@@ -97,14 +97,13 @@ export class LayerInputs {
   }
 
   /**
-   * E[x x'], E[x] and, of originals y and weights w, E[(w y - w x) x'] [rows of w, cols] and E[y], absent where nothing was multiplied,
+   * E[x x'], E[x] and, of originals y and weights w, E[(w y - w x) x'] [rows of w, cols], absent where nothing was multiplied,
    * and the share of each row in all look-ups.
    */
   read(): {
     gram: Float32Array | undefined;
     mean: Float32Array | undefined;
     pull: Float32Array | undefined;
-    originalMean: Float32Array | undefined;
     rowWeights: Float64Array | undefined;
   } {
     const total = this.lookups?.reduce((a, b) => a + b, 0) ?? 0;
@@ -112,7 +111,6 @@ export class LayerInputs {
       gram: this.seen && this.products ? this.gram?.read() : undefined,
       mean: this.seen ? this.gram?.mean() : undefined,
       pull: this.seen ? this.pull?.read() : undefined,
-      originalMean: this.seen ? this.originalMean() : undefined,
       rowWeights: total > 0 ? this.lookups!.map((c) => c / total) : undefined,
     };
   }
@@ -144,11 +142,6 @@ export class LayerInputs {
       this.squares.change += change;
       this.squares.inputs += inputs;
     });
-  }
-
-  private originalMean(): Float32Array | undefined {
-    const change = this.pull?.mean();
-    return change && this.gram?.mean().map((v, i) => v + change[i]!);
   }
 
   private lookUp({ node, index, plain }: LayerUse, inputs: readonly (Tensor | undefined)[]): void {

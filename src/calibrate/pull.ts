@@ -14,7 +14,6 @@ export class PullAccumulator {
   private readonly w: number;
   /** Whether outputs are multiplied: less work where a group has less than half as many rows as columns. */
   private readonly direct: boolean;
-  private readonly sums: number;
   private count = 0;
 
   /** @param weights [rows, cols] */
@@ -31,8 +30,6 @@ export class PullAccumulator {
     arena.f32(this.at, this.size).fill(0);
     this.w = arena.alloc(weights.byteLength);
     arena.put(this.w, weights);
-    this.sums = arena.alloc(4 * groups * cols);
-    arena.f32(this.sums, groups * cols).fill(0);
   }
 
   /**
@@ -45,11 +42,6 @@ export class PullAccumulator {
     const rows = this.rows / groups;
     const to = this.at + 4 * g * (direct ? rows : cols) * cols;
     arena.scope((alloc) => {
-      const ones = alloc(4 * n);
-      arena.f32(ones, n).fill(1);
-      const sums = this.sums + 4 * g * cols;
-      if (trans) k.gemm(0, 0, 1, cols, n, 1, ones, n, d, ld, 1, sums, cols, scratch);
-      else k.gemm(0, 0, cols, 1, n, 1, d, ld, ones, 1, 1, sums, 1, scratch);
       if (!direct) {
         k.gemm(trans, 1 - trans, cols, cols, n, 1, d, ld, y, ld, 1, to, cols, scratch);
         return;
@@ -90,15 +82,8 @@ export class PullAccumulator {
     });
   }
 
-  /** E[d] as [groups * cols]. */
-  mean(): Float32Array {
-    const scale = this.count > 0 ? 1 / this.count : 0;
-    return this.wasm.arena.f32(this.sums, this.groups * this.cols).map((v) => v * scale);
-  }
-
   dispose(): void {
     const { arena } = this.wasm;
-    arena.free(this.sums);
     arena.free(this.w);
     arena.free(this.at);
   }

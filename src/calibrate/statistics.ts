@@ -15,6 +15,17 @@ export interface Statistics {
   readonly maxSampleNorm: number;
 }
 
+/** What the kernel `moments` puts out. */
+type Moments = [
+  count: number,
+  sum: number,
+  squares: number,
+  min: number,
+  max: number,
+  largestRow: number,
+  largestSample: number,
+];
+
 /**
  * Running statistics of one value over batches: sums in f64, merged batch by batch in the order they come, so that any split
  * of the same samples into batches gives the same count and extremes, and the same mean and variance up to rounding
@@ -40,9 +51,9 @@ export class RunningStatistics {
     const n = samples * rowsPerSample * cols;
     if (n === 0) return;
     arena.scope((alloc) => {
-      const out = alloc(40);
-      k.moments(x, n, out);
-      const [count, sum, squares, min, max] = arena.f64(out, 5) as unknown as [number, number, number, number, number];
+      const out = alloc(56);
+      k.moments(x, samples, rowsPerSample, cols, out);
+      const [count, sum, squares, min, max, row, sample] = arena.f64(out, 7) as unknown as Moments;
       if (count > 0) {
         const mean = sum / count;
         const m2 = Math.max(0, squares - sum * mean);
@@ -54,16 +65,8 @@ export class RunningStatistics {
         this.min = Math.min(this.min, min);
         this.max = Math.max(this.max, max);
       }
-      for (let s = 0; s < samples; s++) {
-        let sample = 0;
-        for (let r = 0; r < rowsPerSample; r++) {
-          k.sum_squares(x + 4 * (s * rowsPerSample + r) * cols, cols, out);
-          const square = arena.f64(out, 1)[0]!;
-          sample += square;
-          if (square > this.rowNorm) this.rowNorm = square;
-        }
-        if (sample > this.sampleNorm) this.sampleNorm = sample;
-      }
+      this.rowNorm = Math.max(this.rowNorm, row);
+      this.sampleNorm = Math.max(this.sampleNorm, sample);
     });
   }
 

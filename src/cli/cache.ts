@@ -110,7 +110,7 @@ export function keptFile(key: string, kept: Uint8Array): Uint8Array[] {
 }
 
 /**
- * What is kept beside a cache, or, where a file is there that is of no use, why.
+ * What is kept beside a cache, and what became of it, where there is a file.
  * @throws UsageError for a file that is none of these, which must not be overwritten
  */
 export async function readKept(path: string, key: string): Promise<{ kept?: Uint8Array; note?: string }> {
@@ -125,7 +125,7 @@ export async function readKept(path: string, key: string): Promise<{ kept?: Uint
   const kept = bytes.subarray(head.length);
   if (head.slice(KEPT_MAGIC.length + DIGITS) !== digestOf(kept))
     return { note: `cache '${path}': damaged (not the bytes that were written); making it anew` };
-  return { kept };
+  return { kept, note: `cache '${path}': used, no layer is coded again` };
 }
 
 function digestOf(bytes: Uint8Array): string {

@@ -11,6 +11,9 @@ import { styleFor } from './style.ts';
 /** Threads used unless told: more gain little on one model. */
 const THREADS = 8;
 
+/** What kernels can address, in bytes. */
+const ADDRESSABLE = 2 ** 32;
+
 /** Flags of every command. */
 export interface CommonFlags {
   readonly json?: boolean;
@@ -81,10 +84,11 @@ export class Context {
 
   /** The kernels as the flags say. @throws UnsupportedError for a build that this Node does not run */
   async kernels(): Promise<Wasm> {
-    const { build = 'plain', threads } = this.flags;
+    const { build = 'plain', threads, maxMemory } = this.flags;
     const wasm = await loadKernels({
       build: build === 'auto' ? fastestBuild() : build,
       threads: threads ?? Math.min(availableParallelism(), THREADS),
+      maxBytes: Math.min(maxMemory ?? ADDRESSABLE, ADDRESSABLE),
     });
     if (threads !== undefined && wasm.threads < threads)
       this.note(`--threads ${threads}: ${wasm.threads} could be had`);

@@ -118,6 +118,11 @@ export class OutputFile {
     }
   }
 
+  /** Where what was written lies until `commit`. */
+  get temporary(): string {
+    return this.#temporary;
+  }
+
   /** Appends. On failure the temporary file is removed. */
   async write(data: Uint8Array | string): Promise<void> {
     await this.#guard(async () => {

@@ -11,7 +11,7 @@ import {
   metricNames,
 } from '../node.ts';
 import { printable } from '../report/text.ts';
-import { parseNumber, parseWidths } from './files.ts';
+import { parseNumber, parseSize, parseWidths } from './files.ts';
 
 /** A parser of one name out of a list. */
 export function oneOf<T extends string>(flag: string, names: readonly T[]): (text: string) => T {
@@ -71,6 +71,16 @@ export function common(command: Command, examples: readonly string[]): Command {
 export interface KernelFlags {
   readonly build?: Build | 'auto';
   readonly threads?: number;
+  readonly maxMemory?: number;
+}
+
+/** Less holds no model. */
+const LEAST_MEMORY = 2 * 2 ** 20;
+
+function parseMemory(text: string): number {
+  const bytes = parseSize(text, '--max-memory');
+  if (bytes < LEAST_MEMORY) throw new UsageError(`--max-memory: expected 2MiB or more, got '${printable(text)}'`);
+  return bytes;
 }
 
 /** How the kernels are run. @param build whether the build may be chosen: not where results are compared with those of other runs */
@@ -79,6 +89,11 @@ export function kernelFlags(command: Command, build: boolean): Command {
     '--threads <n>',
     'threads that share the work (default: one a processor, 8 at most); results are the same for any number',
     whole('--threads', 1, MAX_THREADS),
+  );
+  command.option(
+    '--max-memory <size>',
+    'most memory for weights and values while the model runs, such as 512MB: weights that do not fit are streamed, results stay the same',
+    parseMemory,
   );
   if (build)
     command.option(

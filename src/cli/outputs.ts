@@ -32,9 +32,13 @@ export async function checkOutputs(outputs: readonly Planned[], inputs: readonly
   }
 }
 
-/** Writes all, then lets all appear; on failure none that had not appeared yet does. */
+/**
+ * Writes all, then lets all appear; on failure none that had not appeared yet does.
+ * @param check looks at what was written before it appears, under temporary names in the same order, and throws where it must not
+ */
 export async function writeAll(
   files: readonly (Planned & { readonly data: Uint8Array | string | Iterable<Uint8Array> })[],
+  check?: (temporary: readonly string[]) => Promise<void>,
 ): Promise<void> {
   const open: OutputFile[] = [];
   try {
@@ -44,6 +48,7 @@ export async function writeAll(
       const pieces = typeof data === 'string' || data instanceof Uint8Array ? [data] : data;
       for (const piece of pieces) await output.write(piece);
     }
+    await check?.(open.map((output) => output.temporary));
     for (const output of open) await output.commit();
   } finally {
     for (const output of open) await output.discard();

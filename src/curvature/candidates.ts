@@ -31,8 +31,8 @@ export function specFor(settings: RoundingSettings, bits: number): GridSpec {
   };
 }
 
-/** Bytes of codes, scales and zero points of a [rows, cols] weight as the output format writes them. */
-export type Price = (rows: number, cols: number, spec: GridSpec) => number;
+/** Bytes of codes, scales and zero points of a layer as its output format writes them. */
+export type Price = (layer: Layer, spec: GridSpec) => number;
 
 /** One width for all rows of a layer, or one for each row, 0 for rows that are left out. */
 export type Width = number | readonly number[];
@@ -169,7 +169,7 @@ export class Candidates {
   }
 
   bytes(layer: Layer, bits: number): number {
-    return this.price(layer.rows, layer.cols, specFor(this.settings, bits));
+    return this.price(layer, specFor(this.settings, bits));
   }
 
   private encode(layer: Layer, width: Width): Coded {

@@ -1,4 +1,4 @@
-import { sigmaMax } from '../wasm/sigma-max.ts';
+import { type Unfolded, unfoldedSigmaMax } from '../wasm/sigma-max.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { windowsPerElement } from './operators/pool.ts';
 
@@ -29,110 +29,136 @@ const ROUNDING = 1 + 1e-10;
  * some spatial axes of the kernel with the output channels and the others with the input channels, sigma_max of that matrix
  * times the square root of (kernel sizes of the first) times (windows an element lies in, of the others); and Schur's test,
  * the square root of the largest row sum times the largest column sum of absolute values.
- * @param kernel of finite numbers, groups one after another along M
+ * @param kernel groups one after another along M
+ * @throws RangeError for NaN or infinity in it
  */
 export function convolutionUpperBound(wasm: Wasm, kernel: Float32Array, shape: ConvolutionShape): ConvolutionBound {
-  const parts = groupKernels(kernel, shape);
-  let worst: ConvolutionBound = { value: 0, by: 'zero' };
-  for (const part of parts) {
-    const bound = groupBound(wasm, part, shape);
-    if (bound.value > worst.value) worst = bound;
-  }
-  return worst;
+  const { outputs, inputs, spatial } = groupSize(shape);
+  const ways = unfoldings(outputs, inputs, spatial, shape);
+  const classes = residues(spatial, shape);
+  return wasm.arena.scope((alloc) => {
+    const first = alloc(kernel.byteLength);
+    wasm.arena.put(first, kernel);
+    let worst: ConvolutionBound = { value: 0, by: 'zero' };
+    for (let g = 0; g < shape.groups; g++) {
+      const address = first + g * (kernel.byteLength / shape.groups);
+      let best = schur(wasm, address, outputs, inputs, classes);
+      for (const { factor, by, ...way } of ways) {
+        const value = factor * unfoldedSigmaMax(wasm, { address, m: outputs, c: inputs, ...way }, best.value / factor);
+        if (value < best.value) best = { value, by };
+      }
+      if (best.value > worst.value) worst = best;
+    }
+    return worst;
+  });
 }
 
-interface GroupKernel {
-  readonly data: Float64Array;
+interface GroupSize {
   readonly outputs: number;
   readonly inputs: number;
   readonly spatial: readonly number[];
 }
 
-function groupKernels(kernel: Float32Array, { dims, groups }: ConvolutionShape): GroupKernel[] {
-  const outputs = dims[0]! / groups;
-  const inputs = dims[1]!;
-  const spatial = dims.slice(2);
+interface GroupKernel extends GroupSize {
+  readonly data: Float32Array;
+}
+
+function groupSize({ dims, groups }: ConvolutionShape): GroupSize {
+  return { outputs: dims[0]! / groups, inputs: dims[1]!, spatial: dims.slice(2) };
+}
+
+function groupKernels(kernel: Float32Array, shape: ConvolutionShape): GroupKernel[] {
+  const { groups } = shape;
   const size = kernel.length / groups;
   return Array.from({ length: groups }, (_, g) => ({
-    data: Float64Array.from(kernel.subarray(g * size, (g + 1) * size)),
-    outputs,
-    inputs,
-    spatial,
+    ...groupSize(shape),
+    data: kernel.subarray(g * size, (g + 1) * size),
   }));
 }
 
-function groupBound(wasm: Wasm, part: GroupKernel, shape: ConvolutionShape): ConvolutionBound {
-  let best = schur(part, shape);
-  const axes = part.spatial.length;
-  for (let mask = 0; mask < 1 << axes; mask++) {
-    let square = 1;
-    for (let a = 0; a < axes; a++) {
-      const kernel = part.spatial[a]!;
-      const windows = windowsPerElement(kernel, shape.strides?.[a] ?? 1, shape.dilations?.[a] ?? 1);
-      square *= (mask >> a) & 1 ? kernel : windows;
-    }
-    const { data, rows, cols } = unfold(part, mask);
-    const value = Math.sqrt(square) * sigmaMax(wasm, data, rows, cols) * ROUNDING;
-    if (value < best.value)
-      best = { value, by: mask === 0 ? 'reshaped kernel' : `unfolding ${mask} of ${(1 << axes) - 1}` };
-    // A kernel of one element unfolds into the same matrix every way.
-    if (part.spatial.every((k) => k === 1)) break;
-  }
-  return best;
+/** A way to put some axes with the output channels, and what sigma_max of that matrix is multiplied by. */
+interface Unfolding extends Omit<Unfolded, 'address' | 'm' | 'c'> {
+  readonly factor: number;
+  readonly by: string;
 }
 
-/** The kernel as [M * axes in mask, C * other axes]. */
-function unfold(part: GroupKernel, mask: number): { data: Float64Array; rows: number; cols: number } {
-  const { outputs, inputs, spatial, data } = part;
+/** All of them; those first whose bound would be least if the elements were independent: the others then end soon. */
+function unfoldings(
+  outputs: number,
+  inputs: number,
+  spatial: readonly number[],
+  shape: ConvolutionShape,
+): readonly Unfolding[] {
+  const all = 1 << spatial.length;
+  // A kernel of one element unfolds into the same matrix every way.
+  const ways = spatial.every((k) => k === 1) ? 1 : all;
+  const found = Array.from({ length: ways }, (_, mask) => ({
+    ...tapPlaces(spatial, mask),
+    factor: Math.sqrt(squaredFactor(spatial, shape, mask)) * ROUNDING,
+    by: mask === 0 ? 'reshaped kernel' : `unfolding ${mask} of ${all - 1}`,
+  }));
+  const expected = new Map(
+    found.map((way) => [way, way.factor * (Math.sqrt(outputs * way.rowTaps) + Math.sqrt(inputs * way.colTaps))]),
+  );
+  return found.sort((x, y) => expected.get(x)! - expected.get(y)!);
+}
+
+/** Kernel sizes of the axes in mask times windows an element lies in along the others. */
+function squaredFactor(spatial: readonly number[], shape: ConvolutionShape, mask: number): number {
+  return spatial.reduce((product, kernel, a) => {
+    const windows = windowsPerElement(kernel, shape.strides?.[a] ?? 1, shape.dilations?.[a] ?? 1);
+    return product * ((mask >> a) & 1 ? kernel : windows);
+  }, 1);
+}
+
+/** Where each tap lies in a kernel unfolded as [M * axes in mask, C * other axes]. */
+function tapPlaces(spatial: readonly number[], mask: number): Pick<Unfolded, 'row' | 'col' | 'rowTaps' | 'colTaps'> {
   const taps = spatial.reduce((n, k) => n * k, 1);
-  const rowTaps = spatial.reduce((n, k, a) => ((mask >> a) & 1 ? n * k : n), 1);
-  const colTaps = taps / rowTaps;
-  const [rows, cols] = [outputs * rowTaps, inputs * colTaps];
-  const out = new Float64Array(rows * cols);
+  const [row, col] = [new Int32Array(taps), new Int32Array(taps)];
+  let [rowTaps, colTaps] = [1, 1];
   for (let t = 0; t < taps; t++) {
     let rest = t;
-    let [row, col, rowStep, colStep] = [0, 0, 1, 1];
+    [rowTaps, colTaps] = [1, 1];
     for (let a = spatial.length - 1; a >= 0; a--) {
       const k = spatial[a]!;
       const at = rest % k;
       rest = Math.floor(rest / k);
       if ((mask >> a) & 1) {
-        row += at * rowStep;
-        rowStep *= k;
+        row[t]! += at * rowTaps;
+        rowTaps *= k;
       } else {
-        col += at * colStep;
-        colStep *= k;
-      }
-    }
-    for (let m = 0; m < outputs; m++) {
-      for (let c = 0; c < inputs; c++) {
-        out[(m * rowTaps + row) * cols + c * colTaps + col] = data[(m * inputs + c) * taps + t]!;
+        col[t]! += at * colTaps;
+        colTaps *= k;
       }
     }
   }
-  return { data: out, rows, cols };
+  return { row, col, rowTaps, colTaps };
 }
 
-/** |A|^2 <= largest row sum times largest column sum of |A|; a column sees only the taps its position can meet. */
-function schur(part: GroupKernel, shape: ConvolutionShape): ConvolutionBound {
-  const { outputs, inputs, spatial, data } = part;
-  const taps = spatial.reduce((n, k) => n * k, 1);
-  const classes = residues(spatial, shape);
-  const columns = new Float64Array(inputs * taps);
-  let row = 0;
-  for (let m = 0; m < outputs; m++) {
-    let sum = 0;
+/**
+ * |A|^2 <= largest row sum times largest column sum of |A|; a column sees only the taps its position can meet.
+ * @throws RangeError where an element is not finite
+ */
+function schur(wasm: Wasm, address: number, outputs: number, inputs: number, classes: Int32Array): ConvolutionBound {
+  const taps = classes.length;
+  const cols = inputs * taps;
+  return wasm.arena.scope((alloc) => {
+    const [byRow, byColumn] = [alloc(8 * outputs), alloc(8 * cols)];
+    wasm.k.abs_sums(address, outputs, cols, byRow, byColumn);
+    const rows = wasm.arena.f64(byRow, outputs);
+    const bad = rows.findIndex((sum) => !Number.isFinite(sum));
+    if (bad >= 0) throw new RangeError(`kernel: expected finite elements, found others in output channel ${bad}`);
+    const sums = wasm.arena.f64(byColumn, cols);
+    const met = new Float64Array(taps);
+    let column = 0;
     for (let c = 0; c < inputs; c++) {
-      for (let t = 0; t < taps; t++) {
-        const w = Math.abs(data[(m * inputs + c) * taps + t]!);
-        sum += w;
-        columns[c * taps + classes[t]!]! += w;
-      }
+      met.fill(0);
+      for (let t = 0; t < taps; t++) met[classes[t]!]! += sums[c * taps + t]!;
+      for (let t = 0; t < taps; t++) if (met[t]! > column) column = met[t]!;
     }
-    row = Math.max(row, sum);
-  }
-  const column = columns.reduce((a, b) => Math.max(a, b), 0);
-  return { value: Math.sqrt(row * column) * ROUNDING, by: "Schur's test" };
+    const row = rows.reduce((a, b) => Math.max(a, b), 0);
+    return { value: Math.sqrt(row * column) * ROUNDING, by: "Schur's test" };
+  });
 }
 
 /** For each tap the first tap that meets the same input positions: tap * dilation equal modulo the stride on every axis. */

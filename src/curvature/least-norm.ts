@@ -28,7 +28,7 @@ export function leastConvolutionNorm(
   let least = 0;
   for (let g = 0; g < layer.groups; g++) {
     const first = g * rows * layer.cols;
-    const met = new Float64Array(rows * channels * taps.length);
+    const met = new Float32Array(rows * channels * taps.length);
     for (let rc = 0; rc < rows * channels; rc++)
       for (const [t, tap] of taps.entries()) met[rc * taps.length + t] = weight[first + rc * size + tap]!;
     least = Math.max(least, sigmaMax(wasm, met, rows, channels * taps.length));

@@ -1,7 +1,7 @@
 import type { Layer } from '../graph/layers.ts';
 import type { Attribute } from '../onnx/model.ts';
 import { sigmaMax } from '../wasm/sigma-max.ts';
-import { svd } from '../wasm/svd.ts';
+import { singularValues } from '../wasm/svd.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import {
   type ConvolutionShape,
@@ -50,7 +50,7 @@ export class LayerSpectrum {
    * for. For a convolution they are those of the reshaped kernel, which bound its norm only together with the kernel's size.
    */
   get sigma(): Float64Array {
-    this.values ??= singularValues(this.wasm, this.layer, this.rows());
+    this.values ??= valuesOf(this.wasm, this.layer, this.rows());
     return this.values;
   }
 
@@ -121,16 +121,14 @@ function largestRow(rows: Float32Array, m: number, n: number): number {
   return Math.sqrt(most);
 }
 
-function singularValues(wasm: Wasm, layer: SpectrumLayer, rows: Float32Array): Float64Array {
+function valuesOf(wasm: Wasm, layer: SpectrumLayer, rows: Float32Array): Float64Array {
   const { groups } = layer;
-  if (convolutionShapes(layer).length === 0 || groups === 1)
-    return svd(wasm, Float64Array.from(rows), layer.rows, layer.cols).sigma;
+  if (convolutionShapes(layer).length === 0 || groups === 1) return singularValues(wasm, rows, layer.rows, layer.cols);
   const kernel = kernelOf(layer, rows);
   const m = layer.dims[0]! / groups;
   const n = kernel.length / layer.dims[0]!;
   const all: number[] = [];
-  for (let g = 0; g < groups; g++)
-    all.push(...svd(wasm, Float64Array.from(kernel.subarray(g * m * n, (g + 1) * m * n)), m, n).sigma);
+  for (let g = 0; g < groups; g++) all.push(...singularValues(wasm, kernel.subarray(g * m * n, (g + 1) * m * n), m, n));
   return Float64Array.from(all).sort().reverse();
 }
 

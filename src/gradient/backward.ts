@@ -106,10 +106,14 @@ class Pass {
     if (dy.every((g) => g === undefined)) return undefined;
     const value = (name: string) => (name === '' ? undefined : this.session.value(this.trace, name));
     const call: Call = { node, inputs: node.inputs.map(value), outputs: node.outputs.map(value), dy };
-    visit(call);
-    const obstacle = this.#inputs(call);
-    for (const name of node.outputs) this.#drop(name);
-    return obstacle;
+    try {
+      this.#rt.begin(call.inputs, []);
+      visit(call);
+      return this.#inputs(call);
+    } finally {
+      this.#rt.end([]);
+      for (const name of node.outputs) this.#drop(name);
+    }
   }
 
   #inputs(call: Call): string | undefined {
@@ -138,8 +142,6 @@ class Pass {
     } catch (error) {
       if (error instanceof KappaError) return `${describe(node)}: ${error.message}`;
       throw error;
-    } finally {
-      rt.end([]);
     }
   }
 

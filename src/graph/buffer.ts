@@ -1,52 +1,54 @@
 import { ModelError, UnsupportedError } from '../errors.ts';
-import { arrayOf, type DType, sizeOf, type Tensor } from '../tensor.ts';
-import type { Runtime } from '../ops/op.ts';
+import { arrayOf, type DType, sizeOf, type Tensor, type TypedArray } from '../tensor.ts';
+import type { CodeType, Runtime } from '../ops/op.ts';
+import { PackedTensor } from '../ops/packed.ts';
 import { MAX_RANK } from '../ops/shape.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import type { Derived } from './derived.ts';
+import { Block, type Origin } from './block.ts';
+import type { Derived, Form } from './derived.ts';
+import { PackedWeight } from './packed-weight.ts';
 
-/** Bound on one tensor on the JavaScript heap (everything but float), in bytes. */
+/** Bound on one tensor on the JavaScript heap, in bytes. */
 const HEAP_BYTES = 2 ** 30;
 
-/** A block of wasm memory with a count of those who need it; freed when the last one lets go. */
-export class Block {
-  #refs = 1;
-
-  constructor(
-    readonly wasm: Wasm,
-    readonly ptr: number,
-  ) {}
-
-  get live(): boolean {
-    return this.#refs > 0;
-  }
-
-  retain(): void {
-    this.#refs++;
-  }
-
-  release(): void {
-    if (this.#refs <= 0) throw new Error('buffer released more often than retained');
-    if (--this.#refs === 0) this.wasm.arena.free(this.ptr);
-  }
-}
-
-/** A float tensor in wasm memory. */
+/** A tensor in wasm memory. */
 export class WasmTensor implements Tensor {
-  readonly dtype = 'float' as const;
-  #view: Float32Array | undefined;
+  #view: TypedArray | undefined;
 
   constructor(
     readonly dims: readonly number[],
     readonly buffer: Block,
+    readonly dtype: 'float' | CodeType = 'float',
   ) {}
 
-  /** The elements where they lie; made anew when the memory has grown. @throws Error after the tensor was freed */
-  get data(): Float32Array {
+  /**
+   * Of floats the elements where they lie, made anew when the memory has grown, or from where they come while they are not there; of
+   * codes a copy on the JavaScript heap, made when it is first asked for. @throws Error after the tensor was freed
+   */
+  get data(): TypedArray {
+    const { arena } = this.buffer.wasm;
+    if (this.dtype !== 'float') return (this.#view ??= this.copy());
+    const { source, live, resident } = this.buffer;
+    if (source !== undefined && live && !resident) return source((t) => (t instanceof WasmTensor ? t.copy() : t.data));
+    const view = this.#view;
+    if (!live || view?.buffer !== arena.memory.buffer || view.byteOffset !== this.buffer.ptr)
+      this.#view = this.#elements();
+    return this.#view!;
+  }
+
+  /** The elements, on the JavaScript heap. */
+  copy(): TypedArray {
+    return this.#elements().slice();
+  }
+
+  #elements(): TypedArray {
     if (!this.buffer.live) throw new Error(`tensor [${this.dims}] was used after it was freed`);
     const { arena } = this.buffer.wasm;
-    if (this.#view?.buffer !== arena.memory.buffer) this.#view = arena.f32(this.buffer.ptr, sizeOf(this.dims));
-    return this.#view;
+    const { ptr } = this.buffer;
+    const n = sizeOf(this.dims);
+    if (this.dtype === 'float') return arena.f32(ptr, n);
+    if (this.dtype === 'int32') return arena.i32(ptr, n);
+    return this.dtype === 'uint8' ? arena.u8(ptr, n) : arena.i8(ptr, n);
   }
 }
 
@@ -69,9 +71,14 @@ export function upload(t: Tensor, wasm: Wasm): Tensor {
   return new WasmTensor(t.dims, new Block(wasm, ptr));
 }
 
+/** A float tensor whose elements are brought into wasm memory when they are needed, and may be given up in between. */
+export function lazy(dims: readonly number[], wasm: Wasm, origin: Origin): WasmTensor {
+  return new WasmTensor(dims, new Block(wasm, undefined, origin));
+}
+
 /** A copy on the JavaScript heap. */
 export function download(t: Tensor): Tensor {
-  return { dtype: t.dtype, dims: [...t.dims], data: t.data.slice() };
+  return { dtype: t.dtype, dims: [...t.dims], data: t instanceof WasmTensor ? t.copy() : t.data.slice() };
 }
 
 /** Bound on each dimension, and on the product of those that are not 0: what the kernels' sizes and our loops may reach. */
@@ -92,24 +99,57 @@ function checkDims(dtype: DType, dims: readonly number[]): void {
 export class NodeRuntime implements Runtime {
   readonly #made: Block[] = [];
   readonly #scratch: number[] = [];
+  /** What may be given up at other times, each pinned once. */
+  readonly #pinned = new Set<Block | Form | PackedWeight>();
+  #dying: readonly (Tensor | undefined)[] = [];
+  /** Whether an input was given to `over`. */
+  wrote = false;
 
   constructor(
     readonly wasm: Wasm,
     readonly constants?: Derived,
   ) {}
 
+  /**
+   * Holds the inputs where they are, and brings them there: but for constants of which something was derived, which most likely is
+   * all that is needed of them.
+   * @param dying inputs that nothing needs after this node: `over` may write to them
+   */
+  begin(inputs: readonly (Tensor | undefined)[], dying: readonly (Tensor | undefined)[]): void {
+    for (const t of inputs) {
+      if (t instanceof PackedTensor && t.home instanceof PackedWeight) this.#pin(t.home);
+      else if (t instanceof WasmTensor && t.buffer.source !== undefined) {
+        this.#pin(t.buffer);
+        if (!this.constants?.has(t.buffer)) t.buffer.load();
+      }
+    }
+    this.#dying = dying;
+    this.wrote = false;
+  }
+
+  readonly #pin = (e: Block | Form | PackedWeight): void => {
+    if (this.#pinned.has(e)) return;
+    this.#pinned.add(e);
+    e.pin();
+  };
+
+  over(x: Tensor): Tensor {
+    if (!(x instanceof WasmTensor && x.dtype === 'float' && x.buffer.own && this.#dying.includes(x)))
+      return this.empty('float', x.dims);
+    this.wrote = true;
+    x.buffer.retain();
+    this.#made.push(x.buffer);
+    return new WasmTensor(x.dims, x.buffer);
+  }
+
   derived(t: Tensor, key: string, bytes: number, make: (ptr: number) => void): number | undefined {
-    return this.constants?.get(t, key, bytes, make);
+    return this.constants?.get(t, key, bytes, make, this.#pin);
   }
 
   empty(dtype: DType, dims: readonly number[]): Tensor {
     checkDims(dtype, dims);
     const n = sizeOf(dims);
-    if (dtype === 'float') {
-      const buffer = new Block(this.wasm, this.wasm.arena.alloc(4 * n));
-      this.#made.push(buffer);
-      return new WasmTensor(dims, buffer);
-    }
+    if (dtype === 'float') return this.#held(dtype, dims, 4 * n);
     const type = arrayOf(dtype);
     if (n * type.BYTES_PER_ELEMENT > HEAP_BYTES)
       throw new ModelError(`${dtype} shape [${dims}]: ${n} elements are more than the ${HEAP_BYTES} bytes allowed`);
@@ -121,6 +161,17 @@ export class NodeRuntime implements Runtime {
     }
   }
 
+  codes(dtype: CodeType, dims: readonly number[]): Tensor {
+    checkDims(dtype, dims);
+    return this.#held(dtype, dims, arrayOf(dtype).BYTES_PER_ELEMENT * sizeOf(dims));
+  }
+
+  #held(dtype: 'float' | CodeType, dims: readonly number[], bytes: number): Tensor {
+    const buffer = new Block(this.wasm, this.wasm.arena.alloc(bytes));
+    this.#made.push(buffer);
+    return new WasmTensor(dims, buffer, dtype);
+  }
+
   ptr(t: Tensor): number {
     if (t instanceof WasmTensor) return t.buffer.ptr;
     const ptr = this.scratch(t.data.byteLength);
@@ -130,9 +181,9 @@ export class NodeRuntime implements Runtime {
 
   view(t: Tensor, dims: readonly number[]): Tensor {
     checkDims(t.dtype, dims);
-    if (sizeOf(dims) !== t.data.length)
-      throw new ModelError(`shape [${dims}] does not hold the ${t.data.length} elements of [${t.dims}]`);
-    if (t instanceof WasmTensor) return new WasmTensor(dims, t.buffer);
+    const n = sizeOf(t.dims);
+    if (sizeOf(dims) !== n) throw new ModelError(`shape [${dims}] does not hold the ${n} elements of [${t.dims}]`);
+    if (t instanceof WasmTensor) return new WasmTensor(dims, t.buffer, t.dtype);
     return { dtype: t.dtype, dims, data: t.data };
   }
 
@@ -145,7 +196,9 @@ export class NodeRuntime implements Runtime {
 
   /** A tensor retained for this node: released at `end`. */
   adopt(t: Tensor): void {
-    if (t instanceof WasmTensor) this.#made.push(t.buffer);
+    if (!(t instanceof WasmTensor)) return;
+    this.#made.push(t.buffer);
+    if (t.buffer.source !== undefined) this.#pin(t.buffer);
   }
 
   drop(tensors: readonly (Tensor | undefined)[]): void {
@@ -158,12 +211,24 @@ export class NodeRuntime implements Runtime {
     }
   }
 
+  /** Frees the scratch. */
+  tidy(): void {
+    for (const p of this.#scratch) this.wasm.arena.free(p);
+    this.#scratch.length = 0;
+  }
+
   /** Keeps the outputs (each is retained once) and frees the rest of what the node made. */
   end(outputs: readonly Tensor[]): void {
     for (const t of outputs) retain(t);
     for (const b of this.#made) b.release();
-    for (const p of this.#scratch) this.wasm.arena.free(p);
     this.#made.length = 0;
-    this.#scratch.length = 0;
+    this.tidy();
+    for (const e of this.#pinned) {
+      e.unpin();
+      // Nodes that read the constant have what they need in another form.
+      if (e instanceof Block && e.resident && !e.asked && !e.wanted && this.constants?.has(e)) e.evict();
+    }
+    this.#pinned.clear();
+    this.#dying = [];
   }
 }

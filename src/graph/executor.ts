@@ -1,11 +1,13 @@
-import { InterruptedError, ModelError } from '../errors.ts';
+import { InterruptedError, MemoryError, ModelError } from '../errors.ts';
 import type { Node } from '../onnx/model.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { NodeRuntime, release, retain } from './buffer.ts';
 import type { Derived } from './derived.ts';
+import { atNode } from './failure.ts';
 import type { Plan } from './plan.ts';
-import type { Program } from './steps.ts';
+import { Residency } from './residency.ts';
+import type { Program, Step } from './steps.ts';
 
 /** Called after each node; the tensors are valid during the call only. Nodes folded at construction do not run again. */
 export type Observer = (node: Node, inputs: readonly (Tensor | undefined)[], outputs: readonly Tensor[]) => void;
@@ -45,32 +47,24 @@ export class Executor {
    */
   run(plan: Plan, local: Map<string, Tensor>, outer: Lookup, control: Control): void {
     const { observe, signal } = control;
-    const { steps, dead } = observe === undefined ? (plan.fused ?? plan) : plan;
+    const { steps, dead, dying } = observe === undefined ? (plan.fused ?? plan) : plan;
     const lookup: Lookup = (name) => local.get(name) ?? outer(name);
     const runtime = new NodeRuntime(this.wasm, this.constants);
     const place: Place = { lookup, runtime, control };
     const before = this.#place;
+    const residency = Residency.of(this.wasm);
+    residency.enter(this.constants.owner);
     try {
       for (let i = 0; i < steps.length; i++) {
-        const { node, run } = steps[i]!;
+        const step = steps[i]!;
+        const { node } = step;
         if (signal?.aborted) throw new InterruptedError();
         const inputs: (Tensor | undefined)[] = [];
         for (const name of node.inputs) inputs.push(name === '' ? undefined : lookup(name));
         // An observer may have run another plan meanwhile.
         this.#place = place;
-        const made: Tensor[] = [];
-        try {
-          const all = run(inputs, runtime);
-          for (let j = 0; j < node.outputs.length; j++) {
-            if (node.outputs[j] !== '' && all[j] === undefined)
-              throw new ModelError(`${node.opType} node "${node.name}" has no output ${j}`);
-            made.push(all[j]!);
-          }
-          observe?.(node, inputs, made);
-        } catch (error) {
-          runtime.end([]);
-          throw error;
-        }
+        const last = observe === undefined ? dying?.[i] : undefined;
+        const made = this.#step(step, inputs, last?.map((name) => local.get(name)) ?? [], runtime, observe);
         runtime.end(node.outputs.includes('') ? made.filter((_, j) => node.outputs[j] !== '') : made);
         for (let j = 0; j < made.length; j++) if (node.outputs[j] !== '') local.set(node.outputs[j]!, made[j]!);
         for (const name of dead[i]!) {
@@ -82,6 +76,40 @@ export class Executor {
       }
     } finally {
       this.#place = before;
+      residency.leave(this.constants.owner);
+    }
+  }
+
+  /** Runs a node; what it made is the runtime's. A node that finds no room between things that could be given up runs once more without them. */
+  #step(
+    { node, run }: Step,
+    inputs: readonly (Tensor | undefined)[],
+    dying: readonly (Tensor | undefined)[],
+    runtime: NodeRuntime,
+    observe: Observer | undefined,
+  ): Tensor[] {
+    const place = this.#place;
+    for (let first = true; ; first = false) {
+      try {
+        atNode(node, () => runtime.begin(inputs, dying));
+        const all = run(inputs, runtime);
+        const made: Tensor[] = [];
+        for (let j = 0; j < node.outputs.length; j++) {
+          if (node.outputs[j] !== '' && all[j] === undefined)
+            throw new ModelError(`${node.opType} node "${node.name}" has no output ${j}`);
+          made.push(all[j]!);
+        }
+        if (observe !== undefined) {
+          runtime.tidy();
+          observe(node, inputs, made);
+        }
+        return made;
+      } catch (error) {
+        const intact = !runtime.wrote;
+        runtime.end([]);
+        if (!(first && intact && error instanceof MemoryError && Residency.of(this.wasm).evictIdle())) throw error;
+        this.#place = place;
+      }
     }
   }
 

@@ -1,4 +1,4 @@
-import { DataError, InterruptedError, KappaError, ModelError, UnsupportedError } from '../errors.ts';
+import { DataError, InterruptedError, KappaError, MemoryError, ModelError, UnsupportedError } from '../errors.ts';
 import type { Node } from '../onnx/model.ts';
 import { describe } from './order.ts';
 
@@ -9,6 +9,7 @@ export function atNode<T>(node: Node, body: () => T): T {
   } catch (error) {
     if (!(error instanceof KappaError) || error instanceof InterruptedError) throw error;
     const message = `${describe(node)}: ${error.message}`;
+    if (error instanceof MemoryError) throw new MemoryError(message, error.needed, { cause: error });
     if (error instanceof UnsupportedError) throw new UnsupportedError(message, { cause: error });
     if (error instanceof ModelError) throw new ModelError(message, { cause: error });
     if (error instanceof DataError) throw new DataError(message, { cause: error });

@@ -1,7 +1,8 @@
 import type { Node } from '../onnx/model.ts';
-import { type CodedMatrix, type Kept, packMatrix, PackedTensor } from '../ops/packed.ts';
+import { type CodedMatrix, type Kept, packMatrix } from '../ops/packed.ts';
 import { arrayOf, sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { type Cut, cutOf, partOf, passedOn } from './cut.ts';
 import type { Step } from './steps.ts';
 
 /**
@@ -26,6 +27,8 @@ export interface Coded {
   readonly codes: string;
   readonly scales: string;
   readonly zeros: string | undefined;
+  /** Where codes, scales and zero points are those of several weights, cut apart behind `steps`: which part is this one's. */
+  readonly cut?: Cut | undefined;
 }
 
 /** Those among `names` that can stay in codes, as far as the graph tells. */
@@ -51,6 +54,13 @@ export function codedWeights(
   return found;
 }
 
+/** Weights whose codes are made together, together. */
+export function byCodes(coded: readonly Coded[]): Iterable<readonly Coded[]> {
+  const groups = new Map<string, Coded[]>();
+  for (const c of coded) groups.set(c.codes, [...(groups.get(c.codes) ?? []), c]);
+  return groups.values();
+}
+
 /** Whether the node is a product with that value on its right and nowhere else, and then whether it is transposed there. */
 function asRight(node: Node, name: string): boolean | undefined {
   if (node.domain !== '' || node.inputs[1] !== name || node.inputs.filter((v) => v === name).length > 1)
@@ -63,7 +73,7 @@ function asRight(node: Node, name: string): boolean | undefined {
 function codedBy(
   name: string,
   makers: ReadonlyMap<string, Step>,
-): Pick<Coded, 'steps' | 'codes' | 'scales' | 'zeros'> | undefined {
+): Pick<Coded, 'steps' | 'codes' | 'scales' | 'zeros' | 'cut'> | undefined {
   const maker = (v: string | undefined, opType?: string): Step | undefined => {
     const step = v === undefined ? undefined : makers.get(v);
     return step?.node.domain === '' && (opType === undefined || step.node.opType === opType) ? step : undefined;
@@ -71,6 +81,14 @@ function codedBy(
   const steps: Step[] = [];
   let last = maker(name);
   for (; last !== undefined && MOVES.has(last.node.opType); last = maker(last.node.inputs[0])) steps.unshift(last);
+  let cut: Cut | undefined;
+  if (last?.node.opType === 'Split') {
+    const output = steps[0]?.node.inputs[0] ?? name;
+    cut = cutOf(last.node, output);
+    if (cut === undefined) return undefined;
+    steps.unshift(passedOn(last.node.inputs[0]!, output));
+    last = maker(last.node.inputs[0]);
+  }
   if (last === undefined) return undefined;
   steps.unshift(last);
   const { opType, inputs } = last.node;
@@ -94,13 +112,13 @@ function codedBy(
   const made = new Set(steps.flatMap((s) => s.node.outputs));
   return [codes, scales, zeros].some((v) => v !== undefined && made.has(v))
     ? undefined
-    : { steps, codes, scales, zeros };
+    : { steps, codes, scales, zeros, cut };
 }
 
-/** A weight kept in codes, and what frees it. */
+/** A weight packed. */
 export interface Packed {
-  readonly tensor: PackedTensor;
-  free(): void;
+  readonly dims: readonly number[];
+  readonly kept: Kept;
 }
 
 /**
@@ -114,8 +132,10 @@ export function packWeight(
   run: <T>(operands: ReadonlyMap<string, Tensor>, read: (weight: Tensor) => T) => T,
   wasm: Wasm,
 ): Packed | undefined {
-  const [codes, scales] = [value(c.codes), value(c.scales)];
-  const zeros = c.zeros === undefined ? undefined : value(c.zeros);
+  const own = partOf(c.cut, value(c.codes).dims, value);
+  if (own === undefined) return undefined;
+  const [codes, scales] = [own(value(c.codes)), own(value(c.scales))];
+  const zeros = c.zeros === undefined ? undefined : own(value(c.zeros));
   if (scales.dtype !== 'float' || codes.data.length < LEAST_ELEMENTS) return undefined;
   if ([codes, zeros].some((t) => t?.data instanceof BigInt64Array || t?.data instanceof BigUint64Array))
     return undefined;
@@ -146,7 +166,7 @@ export function packWeight(
     zeros: z,
   };
   const kept: Kept | undefined = packMatrix(wasm, m);
-  return kept && { tensor: new PackedTensor(q.dims, kept.matrix, c.transposed, wasm), free: kept.free };
+  return kept && { dims: q.dims, kept };
 }
 
 /** A tensor of that type and shape, the same everywhere; not of 64-bit integers. */

@@ -6,21 +6,21 @@ import type { Pattern } from './fuse.ts';
 import type { Step } from './steps.ts';
 
 /** A value of a run by name. */
-type Value = (name: string) => Tensor | undefined;
+export type Value = (name: string) => Tensor | undefined;
 
-interface Bounds {
+export interface Bounds {
   readonly low: number;
   readonly high: number;
 }
 
 /** The node of a step, where it is of that operator of ai.onnx with one output. */
-function nodeOf(step: Step | undefined, opType: string): Node | undefined {
+export function nodeOf(step: Step | undefined, opType: string): Node | undefined {
   const node = step?.node;
   return node?.opType === opType && node.domain === '' && node.outputs.length === 1 ? node : undefined;
 }
 
 /** What a step that clamps its first input clamps it to; undefined for any other step. */
-function clamping(step: Step | undefined): ((value: Value) => Bounds | undefined) | undefined {
+export function clamping(step: Step | undefined): ((value: Value) => Bounds | undefined) | undefined {
   if (nodeOf(step, 'Relu')) return () => ({ low: 0, high: Infinity });
   const clip = nodeOf(step, 'Clip');
   if (clip === undefined) return undefined;
@@ -39,7 +39,14 @@ function clamping(step: Step | undefined): ((value: Value) => Bounds | undefined
   };
 }
 
-/** A convolution, and what is added to its result and what clamps it: done where the sums are at hand. */
+/** The node of a step that normalizes its first input by given statistics, a channel at a time. */
+function normalizing(step: Step | undefined): Node | undefined {
+  const node = nodeOf(step, 'BatchNormalization');
+  const number = (name: string, otherwise: number) => Number(node?.attributes.get(name)?.value ?? otherwise);
+  return number('training_mode', 0) === 0 && number('spatial', 1) === 1 ? node : undefined;
+}
+
+/** A convolution, what normalizes its result, what is added to it and what clamps it: done where the sums are at hand. */
 export const convolution: Pattern = (conv, uses) => {
   const node = nodeOf(conv, 'Conv');
   if (node === undefined) return undefined;
@@ -47,6 +54,10 @@ export const convolution: Pattern = (conv, uses) => {
   const parsed = convAttributes({ opType, name, attributes, outputs: 1, opset: 0, bodies: new Map() });
   const members = [conv];
   const result = () => members.at(-1)!.node.outputs[0]!;
+  const next = uses.reader(result());
+  const norm = next?.node.inputs[0] === result() ? normalizing(next) : undefined;
+  if (norm !== undefined) members.push(next!);
+  const epsilon = Number(norm?.attributes.get('epsilon')?.value ?? 1e-5);
   let residual: string | undefined;
   const add = uses.reader(result());
   if (nodeOf(add, 'Add')?.inputs.length === 2) {
@@ -63,7 +74,9 @@ export const convolution: Pattern = (conv, uses) => {
       const clamp = bounds === undefined ? { low: -Infinity, high: Infinity } : bounds(value);
       const added = residual === undefined ? undefined : value(residual);
       if (clamp === undefined || (residual !== undefined && added === undefined)) return undefined;
-      return atNode(node, () => finishedConv(parsed, node.inputs.map(value), added, clamp, rt));
+      const inputs = node.inputs.map(value);
+      const by = norm && { inputs: norm.inputs.map((v, i) => (i === 0 ? undefined : value(v))), epsilon };
+      return atNode(node, () => finishedConv(parsed, inputs, by, added, clamp, rt));
     },
   };
 };

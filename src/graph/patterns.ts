@@ -1,6 +1,8 @@
 import { erfGelu, productPlus, scoredSoftmax } from '../ops/chains.ts';
+import { LINKS, pointwise } from '../ops/pointwise.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Match, Pattern } from './fuse.ts';
+import { CODED } from './patterns-codes.ts';
 import { convolution } from './patterns-conv.ts';
 import type { Step } from './steps.ts';
 
@@ -110,4 +112,42 @@ const sum: Pattern = (product, uses) => {
   };
 };
 
-export const PATTERNS: readonly Pattern[] = [gelu, softmax, sum, convolution];
+function linkable({ node }: Step): boolean {
+  const counts = node.domain === '' && Object.hasOwn(LINKS, node.opType) ? LINKS[node.opType]! : [];
+  return counts.includes(node.inputs.length) && node.outputs.length === 1;
+}
+
+/** Operators that work element by element, each on what the one before has made. */
+const elementwise: Pattern = (step, uses) => {
+  if (!linkable(step)) return undefined;
+  const members = [step];
+  for (;;) {
+    const y = outputOf(members.at(-1)!);
+    const next = uses.reader(y);
+    // The bounds of a Clip are not what it works on.
+    if (!next || !linkable(next) || (next.node.opType === 'Clip' && next.node.inputs[0] !== y)) break;
+    members.push(next);
+  }
+  if (members.length === 1) return undefined;
+  const made = new Set(members.slice(0, -1).map(outputOf));
+  return {
+    members,
+    run: (value, rt) => {
+      let y: Tensor | undefined;
+      for (let i = 0; i < members.length; ) {
+        const links = members.slice(i).map(({ node: { opType, inputs } }, j) => ({
+          opType,
+          inputs: inputs.map((name) => (made.has(name) ? (j === 0 ? y : undefined) : (value(name) ?? null))),
+        }));
+        const done = pointwise(links, rt);
+        const given = links[0]!.inputs.map((t) => t ?? undefined);
+        y = done === undefined ? members[i]!.run(given, rt)[0] : done.y;
+        i += done?.count ?? 1;
+      }
+      return y;
+    },
+  };
+};
+
+/** The first that matches a step has it. */
+export const PATTERNS: readonly Pattern[] = [...CODED, gelu, softmax, sum, convolution, elementwise];

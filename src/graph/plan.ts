@@ -5,6 +5,8 @@ import type { Step } from './steps.ts';
 export interface Plan {
   readonly steps: readonly Step[];
   readonly dead: readonly (readonly string[])[];
+  /** Of these the ones that the step may write its result over, since it reads them once. */
+  readonly dying?: readonly (readonly string[])[];
   /** The same run in fewer steps, which do not make every value: for runs that nobody observes. */
   readonly fused?: Plan | undefined;
 }
@@ -12,10 +14,11 @@ export interface Plan {
 /**
  * The order with what can be freed after each step.
  * @param kept values that stay to the end: outputs, and what the caller names
+ * @param constants as `fuse` takes them
  */
-export function planOf(steps: readonly Step[], kept: Iterable<string>): Plan {
+export function planOf(steps: readonly Step[], kept: Iterable<string>, constants?: ReadonlyMap<string, Step>): Plan {
   const names = new Set(kept);
-  const fused = fuse(steps, names);
+  const fused = fuse(steps, names, constants);
   return { ...ordered(steps, names), fused: fused === steps ? undefined : ordered(fused, names) };
 }
 
@@ -30,5 +33,13 @@ function ordered(steps: readonly Step[], kept: ReadonlySet<string>): Plan {
       dead[i]!.push(name);
     }
   }
-  return { steps, dead };
+  const dying = steps.map(({ node, again }, i) =>
+    dead[i]!.filter((name) => !again?.has(name) && isOnce(node.inputs, name)),
+  );
+  return { steps, dead, dying };
+}
+
+function isOnce(names: readonly string[], name: string): boolean {
+  const at = names.indexOf(name);
+  return at >= 0 && at === names.lastIndexOf(name);
 }

@@ -14,21 +14,51 @@ const PURE = new Set([
 /** Results of more elements than this are computed anew. */
 const MOST_ELEMENTS = 256;
 
+/** Whether what the step makes follows from its inputs alone, and these are all among `fixed`. */
+export function isFixed({ node, reads }: Step, fixed: ReadonlySet<string>): boolean {
+  const { domain, opType, outputs } = node;
+  return domain === '' && outputs.length === 1 && PURE.has(opType) && reads.every((v) => fixed.has(v));
+}
+
 /**
  * The steps, those that compute with shapes and constants alone made to return what they did in the run before where their
  * inputs are the same again.
  * @param constants values that no run changes without making a new tensor of them
+ * @param hold keeps a tensor for as long as the steps live: what follows from constants alone is then made once, whatever its size
  */
-export function remembering(steps: readonly Step[], constants: ReadonlySet<string>): Step[] {
+export function remembering(
+  steps: readonly Step[],
+  constants: ReadonlySet<string>,
+  hold?: (t: Tensor) => void,
+): Step[] {
+  const fixed = new Set(constants);
   const settled = new Set(constants);
   return steps.map((step) => {
     const { domain, opType, outputs } = step.node;
-    if (domain !== '' || outputs.length !== 1) return step;
-    const root = ROOTS.has(opType);
-    if (!root && !(PURE.has(opType) && step.reads.every((v) => settled.has(v)))) return step;
+    if (hold !== undefined && isFixed(step, fixed)) {
+      fixed.add(outputs[0]!);
+      settled.add(outputs[0]!);
+      return { ...step, run: once(step.run, hold) };
+    }
+    const root = domain === '' && outputs.length === 1 && ROOTS.has(opType);
+    if (!root && !isFixed(step, settled)) return step;
     settled.add(outputs[0]!);
     return { ...step, run: root ? byShape(step.run) : bySame(step.run) };
   });
+}
+
+/** For a run whose inputs are constants: its first result, unless they were replaced. */
+function once(run: Run, hold: (t: Tensor) => void): Run {
+  let from: readonly (Tensor | undefined)[] | undefined;
+  let first: readonly Tensor[] = [];
+  return (inputs, rt) => {
+    if (from !== undefined && inputs.every((t, i) => t === from![i])) return first;
+    const made = run(inputs, rt);
+    if (from !== undefined) return made;
+    made.forEach(hold);
+    [from, first] = [[...inputs], made];
+    return made;
+  };
 }
 
 /** For a run that looks at the shape of its one input. */

@@ -1,15 +1,19 @@
 import type { Initializer, Model, Node, ValueInfo } from '../onnx/model.ts';
-import type { Tensor } from '../tensor.ts';
+import { DATA_TYPES, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { sharedInitializers } from './bodies.ts';
-import { download, release, upload } from './buffer.ts';
+import type { Source } from './block.ts';
+import { download, lazy, release, upload, WasmTensor } from './buffer.ts';
 import { Derived } from './derived.ts';
 import { type Control, Executor, type Observer } from './executor.ts';
 import { checkFeeds, checkWeights } from './feeds.ts';
 import { inlined } from './inline.ts';
-import { codedWeights, neededSteps, type Packed, packWeight } from './packed.ts';
+import { PackedTensor } from '../ops/packed.ts';
+import { byCodes, type Coded, codedWeights, neededSteps, type Packed, packWeight } from './packed.ts';
+import { PackedWeight } from './packed-weight.ts';
 import { type Plan, planOf } from './plan.ts';
 import { remembering } from './remember.ts';
+import { Residency } from './residency.ts';
 import { type Host, type Step, stepsOf } from './steps.ts';
 
 export type { Observer } from './executor.ts';
@@ -50,7 +54,8 @@ export interface Trace {
 const PLANS_KEPT = 1024;
 
 /**
- * Runs a model. Float tensors live in wasm memory and are freed after their last use; all else is on the JavaScript heap.
+ * Runs a model. Float tensors live in wasm memory and are freed after their last use; all else is on the JavaScript heap. Constants
+ * come into wasm memory when a node first reads them, and, where there is no room for all, layer by layer in every run.
  * Nodes that depend on initializers alone run once, at construction. Values are named as in the graph; initializers of bodies
  * too, where no other value has their name.
  */
@@ -72,10 +77,14 @@ export class Session {
   readonly #plan: Plan;
   readonly #plans = new Map<string, Plan>();
   readonly #traces = new Set<Trace>();
+  /** Steps that depend on initializers alone. */
+  #still: readonly Step[] = [];
+  /** Of these the ones that decode constants, by what they make. */
+  #decoders: ReadonlyMap<string, Step> = new Map();
   /** Constants of bodies. */
   readonly #kept: Tensor[] = [];
   /** Of the constants those that are kept in codes. */
-  readonly #packed: Packed[] = [];
+  readonly #packed: PackedWeight[] = [];
   #disposed = false;
 
   /**
@@ -98,8 +107,10 @@ export class Session {
     const host: Host = {
       shared,
       keep: (make) => {
-        const kept = upload(make(), wasm);
+        const made = make();
+        const kept = isLazy(made) ? this.#lazy(made.dims, (use) => use(make())) : upload(made, wasm);
         this.#kept.push(kept);
+        this.#derived.add(kept);
         return kept;
       },
       run: (program, inputs) => this.#executor.body(program, inputs),
@@ -116,9 +127,13 @@ export class Session {
         const constant = step.reads.every((v) => this.#constant.has(v));
         (constant ? still : moving).push(step);
       }
+      this.#decoders = decodersOf(still, () => true);
       this.#plan = this.#planOf(moving, []);
-      if (options.packed ?? true) this.#pack(still, moving);
-      this.#fold(still, moving);
+      this.#still = still;
+      if (options.packed ?? true) this.#pack(moving);
+      this.#fold(moving, shared.keys());
+      // What the plan does not read of the constants that others are decoded from is not kept.
+      this.#decoders = decodersOf(still, (v) => this.#constants.has(v) || this.#initializers.has(v));
     } catch (error) {
       this.dispose();
       throw error;
@@ -157,7 +172,7 @@ export class Session {
     );
     const replaced = this.#replacements(own, weights);
     const { steps } = weights === undefined ? this.#plan : this.#planFor('run', replaced, false);
-    const local = this.#start(own, replaced);
+    const local = this.#start(own, replaced, true);
     try {
       const keep: Plan = { steps, dead: steps.map(() => []) };
       this.#executor.run(keep, local, (name) => this.#outer(name, undefined), this.#control());
@@ -193,7 +208,7 @@ export class Session {
     return this.#plan.steps.map((s) => s.node);
   }
 
-  /** A value of a traced run, constants among them, where it lies. @throws RangeError for a value the run did not see */
+  /** A value of a traced run, constants among them; `data` of a constant is good until the next run. @throws RangeError for a value the run did not see */
   value(trace: Trace, name: string): Tensor {
     const found = trace.values.get(name) ?? this.#constants.get(name) ?? this.#initializers.get(name)?.tensor();
     if (found === undefined) throw new RangeError(`value: the traced run has no value "${name}"`);
@@ -208,6 +223,11 @@ export class Session {
     (trace.values as Map<string, Tensor>).clear();
   }
 
+  /** Gives wasm memory back until the next run: constants and what was made of them are brought there again as they are needed. */
+  rest(): void {
+    Residency.of(this.#wasm).evictAll(this.#derived.owner);
+  }
+
   /** Frees the constants and every trace. The session cannot run after it. */
   dispose(): void {
     if (this.#disposed) return;
@@ -218,7 +238,7 @@ export class Session {
     this.#constants.clear();
     for (const t of this.#kept) release(t);
     this.#kept.length = 0;
-    for (const p of this.#packed) p.free();
+    for (const p of this.#packed) p.evict();
     this.#packed.length = 0;
   }
 
@@ -241,14 +261,23 @@ export class Session {
     return all;
   }
 
-  /** The values a run starts with, each retained once. */
-  #start(feeds: Readonly<Record<string, Tensor>>, weights: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  /**
+   * The values a run starts with, each retained once.
+   * @param outlive whether they are kept after the call: what the caller may change is copied at once
+   */
+  #start(
+    feeds: Readonly<Record<string, Tensor>>,
+    weights: ReadonlyMap<string, Tensor>,
+    outlive = false,
+  ): Map<string, Tensor> {
     const local = new Map<string, Tensor>();
     try {
       for (const { name } of this.inputs)
         if (Object.hasOwn(feeds, name)) local.set(name, upload(feeds[name]!, this.#wasm));
       // A tensor that stays on the heap is this run's own: what an earlier run remembers of it may have changed since.
-      for (const [name, t] of weights) local.set(name, t.dtype === 'float' ? upload(t, this.#wasm) : { ...t });
+      for (const [name, t] of weights)
+        if (t.dtype !== 'float') local.set(name, { ...t });
+        else local.set(name, outlive || !isLazy(t) ? upload(t, this.#wasm) : this.#lazy(t.dims, (use) => use(t)));
     } catch (error) {
       for (const t of local.values()) release(t);
       throw error;
@@ -256,59 +285,130 @@ export class Session {
     return local;
   }
 
+  #lazy(dims: readonly number[], source: Source, bytes?: () => Uint8Array | undefined): WasmTensor {
+    return lazy(dims, this.#wasm, { source, bytes, owner: this.#derived.owner });
+  }
+
   /** Keeps constants in codes that are made of codes and that products alone read. One at a time: none is there whole but that one. */
-  #pack(still: readonly Step[], moving: readonly Step[]): void {
+  #pack(moving: readonly Step[]): void {
     const names = new Set(moving.flatMap((s) => s.reads).filter((v) => this.#constant.has(v)));
-    const outer = (name: string) => this.#outer(name, undefined);
-    for (const coded of codedWeights(names, still, moving, new Set(this.outputs.map((o) => o.name)))) {
-      const local = new Map<string, Tensor>();
-      const made = new Set(coded.steps.flatMap((s) => s.node.outputs));
-      const reads = coded.steps.flatMap((s) => s.reads).filter((v) => !made.has(v));
-      const value = (name: string) => local.get(name) ?? outer(name);
+    const outputs = new Set(this.outputs.map((o) => o.name));
+    const found = byCodes(codedWeights(names, this.#still, moving, outputs));
+    for (const [coded, packed] of this.#packedAll(found)) {
+      const again = () => this.#packedOf(coded)!.kept;
+      const weight = new PackedWeight(this.#wasm, this.#derived.owner, packed.kept, again);
+      this.#packed.push(weight);
+      this.#constants.set(coded.name, new PackedTensor(packed.dims, weight, coded.transposed, this.#wasm));
+    }
+  }
+
+  #packedOf(coded: Coded): Packed | undefined {
+    return [...this.#packedAll([[coded]])][0]?.[1];
+  }
+
+  /** Weights with what became of them, those that can be packed; codes that several have in common are made once. */
+  *#packedAll(groups: Iterable<readonly Coded[]>): Generator<[Coded, Packed]> {
+    for (const group of groups) {
+      const local = this.#operandsOf(group);
       try {
-        this.#executor.run(this.#planOf(neededSteps(still, reads), reads), local, outer, this.#control());
-        const plan = this.#planOf(coded.steps, [coded.name]);
-        const packed = packWeight(
-          coded,
-          value,
-          (operands, read) => {
-            const own = new Map([...operands].map(([name, t]) => [name, upload(t, this.#wasm)]));
-            try {
-              this.#executor.run(plan, own, value, this.#control());
-              return read(own.get(coded.name)!);
-            } finally {
-              for (const t of own.values()) release(t);
-            }
-          },
-          this.#wasm,
-        );
-        if (packed === undefined) continue;
-        this.#packed.push(packed);
-        this.#constants.set(coded.name, packed.tensor);
+        for (const coded of group) {
+          const packed = this.#packedWith(coded, local);
+          if (packed !== undefined) yield [coded, packed];
+        }
       } finally {
         for (const t of local.values()) release(t);
       }
     }
   }
 
-  /** Runs the constant steps and keeps what the others, or an output, read. */
-  #fold(still: readonly Step[], moving: readonly Step[]): void {
-    const read = new Set(this.outputs.map((o) => o.name));
-    for (const s of moving) for (const v of s.reads) if (!this.#constants.has(v)) read.add(v);
-    const steps = this.#packed.length === 0 ? still : neededSteps(still, read);
+  /** What codes, scales and zero points are made of. */
+  #operandsOf(group: readonly Coded[]): Map<string, Tensor> {
     const local = new Map<string, Tensor>();
+    const made = new Set(group.flatMap((c) => c.steps.flatMap((s) => s.node.outputs)));
+    const reads = group.flatMap((c) => c.steps.flatMap((s) => s.reads)).filter((v) => !made.has(v));
+    const outer = (name: string) => this.#outer(name, undefined);
     try {
-      this.#executor.run(this.#planOf(steps, read), local, (name) => this.#outer(name, undefined), this.#control());
+      this.#executor.run(this.#planOf(neededSteps(this.#still, reads), reads), local, outer, this.#control());
+      return local;
+    } catch (error) {
+      for (const t of local.values()) release(t);
+      throw error;
+    }
+  }
+
+  #packedWith(coded: Coded, local: ReadonlyMap<string, Tensor>): Packed | undefined {
+    const value = (name: string) => local.get(name) ?? this.#outer(name, undefined);
+    const plan = this.#planOf(coded.steps, [coded.name]);
+    return packWeight(
+      coded,
+      value,
+      (operands, read) => {
+        const own = new Map([...operands].map(([name, t]) => [name, upload(t, this.#wasm)]));
+        try {
+          this.#executor.run(plan, own, value, this.#control());
+          return read(own.get(coded.name)!);
+        } finally {
+          for (const t of own.values()) release(t);
+        }
+      },
+      this.#wasm,
+    );
+  }
+
+  /** Runs the constant steps and keeps what the others, or an output, read, and the bodies' own initializers. */
+  #fold(moving: readonly Step[], inner: Iterable<string>): void {
+    const read = new Set(this.outputs.map((o) => o.name));
+    for (const v of inner) if (!this.#constants.has(v)) read.add(v);
+    for (const s of [...moving, ...(this.#plan.fused?.steps ?? [])])
+      for (const v of s.reads) if (!this.#constants.has(v)) read.add(v);
+    const steps = this.#packed.length === 0 ? this.#still : neededSteps(this.#still, read);
+    const local = new Map<string, Tensor>();
+    const { owner } = this.#derived;
+    const observe: Observer = (node, _, outputs) => {
+      for (const [i, t] of outputs.entries()) {
+        const name = node.outputs[i]!;
+        if (read.has(name) && t instanceof WasmTensor && t.buffer.source === undefined)
+          t.buffer.from({ source: this.#again(name), owner });
+      }
+    };
+    const outer = (name: string) => this.#outer(name, undefined);
+    try {
+      this.#executor.run(this.#planOf(steps, read), local, outer, { ...this.#control(), observe });
       for (const name of read) {
         if (!this.#constant.has(name) || name === '') continue;
-        const value = local.get(name) ?? this.#initializers.get(name)!.tensor();
-        const constant = upload(value, this.#wasm);
+        const constant = this.#constantOf(name, local.get(name));
         this.#constants.set(name, constant);
         this.#derived.add(constant);
       }
     } finally {
       for (const t of local.values()) release(t);
     }
+  }
+
+  /** A constant to keep: an initializer, or what the constant steps made. */
+  #constantOf(name: string, made: Tensor | undefined): Tensor {
+    if (made !== undefined) return isLazy(made) ? this.#lazy(made.dims, this.#again(name)) : upload(made, this.#wasm);
+    const initializer = this.#initializers.get(name)!;
+    if (initializer.dataType !== DATA_TYPES.float) return upload(initializer.tensor(), this.#wasm);
+    return this.#lazy(
+      initializer.dims,
+      (use) => use(initializer.tensor()),
+      () => initializer.floatBytes?.(),
+    );
+  }
+
+  /** What the constant steps make under that name, made once more. */
+  #again(name: string): Source {
+    return (use) => {
+      const local = new Map<string, Tensor>();
+      const plan = this.#planOf(neededSteps(this.#still, [name]), [name]);
+      try {
+        this.#executor.run(plan, local, (v) => this.#outer(v, undefined), this.#control());
+        return use(local.get(name)!);
+      } finally {
+        for (const t of local.values()) release(t);
+      }
+    };
   }
 
   /** A value that a run did not make itself. */
@@ -334,7 +434,7 @@ export class Session {
 
   /** The order with what can be freed after each step; values in `keep` and outputs never are. */
   #planOf(steps: readonly Step[], keep: Iterable<string>): Plan {
-    return planOf(steps, [...this.outputs.map((o) => o.name), ...keep]);
+    return planOf(steps, [...this.outputs.map((o) => o.name), ...keep], this.#decoders);
   }
 
   /**
@@ -378,4 +478,14 @@ export class Session {
 function iterations(n: number): number {
   if (!Number.isSafeInteger(n) || n < 1) throw new RangeError(`maxIterations: expected a whole number >= 1, got ${n}`);
   return n;
+}
+
+/** Whether the elements are floats on the JavaScript heap. */
+function decodersOf(steps: readonly Step[], has: (name: string) => boolean): ReadonlyMap<string, Step> {
+  const found = steps.filter((s) => s.node.opType === 'DequantizeLinear' && s.reads.every(has));
+  return new Map(found.flatMap((s) => s.node.outputs.map((o) => [o, s] as const)));
+}
+
+function isLazy(t: Tensor): boolean {
+  return t.dtype === 'float' && !(t instanceof WasmTensor) && !(t instanceof PackedTensor);
 }

@@ -11,6 +11,7 @@ import { type Inlined, inlined } from './inline.ts';
 import { describe, labelOf, orderedNodes } from './order.ts';
 import { type Plan, planOf } from './plan.ts';
 import { type Problem, Problems } from './problems.ts';
+import { isFixed, remembering } from './remember.ts';
 
 /** A node made ready to run. */
 export interface Step {
@@ -19,6 +20,8 @@ export interface Step {
   readonly run: Run;
   /** Names of all the values it depends on, once each: its inputs, and what its bodies read of the graphs around them. */
   readonly reads: readonly string[];
+  /** Of these the ones it may read once more after it wrote its result; none where absent. */
+  readonly again?: ReadonlySet<string> | undefined;
 }
 
 /** A body made ready to run. */
@@ -84,25 +87,36 @@ class Compiler {
       else if (elemType !== 0 && dtypeOf(elemType) === undefined)
         this.problems.add({ kind: 'input', operator: '', name, reason: `elements of ${typeName(elemType)}` });
     }
-    const steps = this.#steps(graph, graph.nodes, () => false, 0);
+    const constants = new Set(graph.initializers.map((t) => t.name));
+    const steps = this.#steps(graph, graph.nodes, () => false, 0, constants);
     const read = new Set([...steps.flatMap((s) => s.reads), ...graph.outputs.map((o) => o.name)]);
     for (const t of graph.initializers) if (read.has(t.name)) this.#checkType(t);
     return steps;
   }
 
-  #steps(graph: Graph, nodes: readonly Node[], outer: (name: string) => boolean, depth: number): Step[] {
+  /** @param constants what no run changes of the values seen here; gains those made of such alone */
+  #steps(
+    graph: Graph,
+    nodes: readonly Node[],
+    outer: (name: string) => boolean,
+    depth: number,
+    constants: Set<string>,
+  ): Step[] {
     const here = new Set<string>();
     for (const v of [...graph.inputs, ...graph.initializers]) here.add(v.name);
     for (const node of graph.nodes) for (const o of node.outputs) here.add(o);
     const visible = (name: string) => here.has(name) || outer(name);
     const ordered = orderedNodes(graph, nodes, outer);
     return ordered.flatMap((node) => {
-      const run = this.#build(node, visible, depth);
-      return run === undefined ? [] : [{ node, run, reads: readsOf(node) }];
+      const run = this.#build(node, visible, depth, constants);
+      if (run === undefined) return [];
+      const step: Step = { node, run, reads: readsOf(node) };
+      if (isFixed(step, constants)) for (const name of node.outputs) constants.add(name);
+      return [step];
     });
   }
 
-  #build(node: Node, visible: (name: string) => boolean, depth: number): Run | undefined {
+  #build(node: Node, visible: (name: string) => boolean, depth: number, fixed: ReadonlySet<string>): Run | undefined {
     const opset = this.source.opsets(node).get(node.domain);
     const version = opset === undefined ? undefined : findOperator(node.domain, node.opType, opset);
     // Before the oldest set some operators mean what they mean in it.
@@ -110,11 +124,11 @@ class Compiler {
     if (node.domain === '' && opset !== undefined && !known) {
       const reason = `opset ${opset}: expected ${OPSETS.oldest}..${OPSETS.newest}; convert the model to one of these`;
       this.problems.add({ kind: 'version', operator: '', name: '', reason });
-      this.#bodies(node, visible, depth);
+      this.#bodies(node, visible, depth, fixed);
       return undefined;
     }
     if (version === undefined) this.problems.operator(node, opset);
-    const bodies = this.#bodies(node, visible, depth);
+    const bodies = this.#bodies(node, visible, depth, fixed);
     if (version === undefined) return undefined;
     const outputs = node.outputs.reduce((n, o, i) => (o === '' ? n : i + 1), 0);
     const { opType, attributes } = node;
@@ -123,12 +137,17 @@ class Compiler {
     return run && ((inputs, rt) => atNode(node, () => run(inputs, rt)));
   }
 
-  #bodies(node: Node, visible: (name: string) => boolean, depth: number): Map<string, Body> {
+  #bodies(
+    node: Node,
+    visible: (name: string) => boolean,
+    depth: number,
+    fixed: ReadonlySet<string>,
+  ): Map<string, Body> {
     const bodies = new Map<string, Body>();
     for (const [name, a] of node.attributes) {
       if (a.type !== 'graph') continue;
       if (depth >= MAX_DEPTH) throw new ModelError(`${describe(node)}: bodies are nested more than ${MAX_DEPTH} deep`);
-      const program = atNode(node, () => this.#program(a.value, visible, depth + 1));
+      const program = atNode(node, () => this.#program(a.value, visible, depth + 1, fixed));
       const { inputs, outputs } = program;
       const run: Body['run'] = (values) => this.host.run(program, values);
       bodies.set(name, { inputs, outputs, types: a.value.outputs, run });
@@ -136,7 +155,7 @@ class Compiler {
     return bodies;
   }
 
-  #program(graph: Graph, outer: (name: string) => boolean, depth: number): Program {
+  #program(graph: Graph, outer: (name: string) => boolean, depth: number, fixed: ReadonlySet<string>): Program {
     const constants = new Map<string, Tensor>();
     for (const t of graph.initializers)
       if (this.host.shared.get(t.name) !== t && this.#checkType(t))
@@ -162,7 +181,11 @@ class Compiler {
     }
     const outputs = graph.outputs.map((o) => o.name);
     const given = (name: string) => constants.has(name) || outer(name);
-    const inner = this.#steps(graph, nodes, given, depth);
+    const known = new Set([...fixed, ...graph.initializers.map((t) => t.name), ...constants.keys()]);
+    for (const { name } of graph.inputs) known.delete(name);
+    const before = new Set(known);
+    const steps = this.#steps(graph, nodes, given, depth, known);
+    const inner = remembering(steps, before, (t) => this.host.keep(() => t));
     return { inputs: graph.inputs.map((v) => v.name), outputs, plan: planOf(inner, outputs), constants };
   }
 

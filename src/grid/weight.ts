@@ -2,7 +2,7 @@ import { ModelError } from '../errors.ts';
 import { type DType, sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { fromHalf, toHalf } from './half.ts';
-import { fromRows, toRows } from './rows.ts';
+import { fromRows, rowShape, toRows } from './rows.ts';
 
 /** Types of element that weights may have. */
 export const FLOATING: ReadonlySet<DType> = new Set<DType>(['float', 'float16', 'double', 'bfloat16']);
@@ -57,9 +57,12 @@ export function fromFloats(wasm: Wasm, dtype: DType, dims: readonly number[], da
   }
 }
 
-/** A weight as the matrix of its rows: [rows, cols]. */
+/** A weight as the matrix of its rows: [rows, cols]. Not to be written to: it is the tensor's own data where that is such a matrix. */
 export function weightRows(wasm: Wasm, layer: Stored, t: Tensor): Float32Array {
-  return toRows(wasm, asFloats(wasm, t), layer.shape, layer.rowAxis, layer.lead);
+  const { before, rows } = rowShape(layer.shape, layer.rowAxis, layer.lead);
+  const floats = asFloats(wasm, t);
+  const same = (before === 1 || rows === 1) && floats.length === sizeOf(layer.shape);
+  return same ? floats : toRows(wasm, floats, layer.shape, layer.rowAxis, layer.lead);
 }
 
 /** The weight whose rows these are, as it is stored. */

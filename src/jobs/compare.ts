@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
@@ -8,6 +9,7 @@ import type { Progress } from '../progress.ts';
 import type { CompareReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { fittingBatch } from './fitting.ts';
 
 export interface CompareOptions {
   readonly batch?: number | undefined;
@@ -48,7 +50,8 @@ export async function compareModels(
     if (missing !== undefined) throw new ModelError(`compare: the second model has no output '${missing}'`);
     const sums = new Map<string, Sum>();
     let samples = 0;
-    const { batch: size, samples: total } = batchesFor(dataset, first.inputs, options.batch ?? 16, options.samples);
+    const wanted = options.batch ?? (await fittingBatch(wasm, [first, second], dataset, 16));
+    const { batch: size, samples: total } = batchesFor(dataset, first.inputs, wanted, options.samples);
     for await (const batch of dataset.batches(size, { limit: total })) {
       const values = new Map<string, { data: Float32Array; opType: string; dims: readonly number[] }>();
       first.run(batch.feeds, {
@@ -114,6 +117,6 @@ function figures({ maxError, error, norm }: Sum) {
     maxError: Math.min(maxError, Number.MAX_VALUE),
     relativeSquaredError,
     /** Signal to quantization noise in dB; null where the two are equal, or where there is no signal. */
-    sqnr: ratio > 0 && Number.isFinite(ratio) ? -10 * Math.log10(ratio) : null,
+    sqnr: ratio > 0 && Number.isFinite(ratio) ? -10 * math.log10(ratio) : null,
   };
 }

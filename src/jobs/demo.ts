@@ -23,7 +23,7 @@ export interface DemoInput {
 }
 
 export interface DemoOptions {
-  /** Whole-bit budgets, each for uniform and guided. Default 8, 6, 4, 3. */
+  /** Budgets in bits, from 2 to 8, each for uniform and guided. Default 8, 6, 4, 3. */
   readonly bits?: readonly number[] | undefined;
   readonly progress?: Progress | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -137,7 +137,7 @@ class Demonstration {
             nominalBits: b,
             granularity: 'tensor',
             averageBits: uniform.averageBits,
-            bits: layers.map(() => b),
+            bits: uniform.bits,
           },
           uniform.file,
         ),
@@ -177,25 +177,35 @@ class Demonstration {
     );
   }
 
-  /** Every layer at that width as the document quantizes: symmetric, one scale a tensor, range to the largest weight. */
-  private uniform(bits: number): { file: Uint8Array; averageBits: number } {
+  /**
+   * Every layer at that width as the document quantizes: symmetric, one scale a tensor, range to the largest weight. Between two
+   * widths: the smaller for all, then the larger layer by layer in graph order while the average allows it.
+   */
+  private uniform(asked: number): { file: Uint8Array; averageBits: number; bits: number[] } {
     const { layers, model, quantizable } = this.analyzers[0]!;
+    const least = Math.floor(asked);
+    let room = (asked - least) * quantizable;
+    const widths = layers.map(({ params }) => {
+      if (params > room) return least;
+      room -= params;
+      return least + 1;
+    });
     const settings = { granularity: 'tensor', symmetric: true, rounding: 'nearest', format: 'dense' } as const;
     const plan: Plan = {
       version: 1,
       metric: 'none',
       strategy: 'uniform',
       objective: 'none',
-      averageBits: bits,
+      averageBits: asked,
       bytes: 0,
       predicted: 0,
       gap: null,
-      layers: layers.map((l) => ({ name: l.name, weight: l.weight, bits, ...settings })),
+      layers: layers.map((l, i) => ({ name: l.name, weight: l.weight, bits: widths[i]!, ...settings })),
     };
     const quantizer = new PrecisionAwareQuantizer(this.wasm, { clip: 'max', scaleType: 'float' });
     const written = quantizer.quantizeModel(model, plan);
     const bytes = written.layers.reduce((n, l) => n + l.bytes, 0);
-    return { file: writeModel(written.model), averageBits: (8 * bytes) / quantizable };
+    return { file: writeModel(written.model), averageBits: (8 * bytes) / quantizable, bits: widths };
   }
 
   /** Runs a file on the test data, beside the original unless it is the original. */

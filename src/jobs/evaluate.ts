@@ -9,10 +9,11 @@ import type { EvaluationReport } from '../report/types.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import { QuantizationValidator, type ValidationReport } from '../verify/validator.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { fittingBatch } from './fitting.ts';
 
 export interface EvaluateOptions {
   readonly loss?: LossName | undefined;
-  /** Samples run at once. Default 32. */
+  /** Samples run at once. Default 32, or fewer where the kernels' memory has a limit that asks for it. */
   readonly batch?: number | undefined;
   /** Most samples to run. */
   readonly samples?: number | undefined;
@@ -46,7 +47,8 @@ export async function evaluateModels(
       );
     const kind = loss.loss !== 'kl' ? 'values' : loss.probabilities ? 'probabilities' : 'scores';
     const validator = new QuantizationValidator({}, { kind });
-    const { batch: size, samples: total } = batchesFor(dataset, session.inputs, options.batch ?? 32, options.samples);
+    const wanted = options.batch ?? (await fittingBatch(wasm, other ? [session, other] : [session], dataset, 32));
+    const { batch: size, samples: total } = batchesFor(dataset, session.inputs, wanted, options.samples);
     let done = 0;
     let index = 0;
     for await (const batch of dataset.batches(size, { limit: total })) {
@@ -113,6 +115,7 @@ function summarize(report: ValidationReport, referenced: boolean): EvaluationRep
           accuracy: value('referenceAccuracy'),
           crossEntropy: value('referenceCrossEntropy'),
           kl: value('kl'),
+          klError: value('klError'),
           relativeSquaredError: value('relativeSquaredError') ?? 0,
           maxError: value('maxError') ?? 0,
           flips: value('flips'),

@@ -14,7 +14,7 @@ export interface Tried {
 const WORSE = 1.5;
 const WORSE_MOVE = 1.1;
 /** What every plan is held against: measured on all samples whatever it does on the first. */
-const BASELINE = 'uniform';
+export const BASELINE = 'uniform';
 
 /** Measures plans: all on the first part of the samples, the rest of it those that may be the best, and uniform widths. */
 export async function judged(
@@ -33,6 +33,14 @@ export async function judged(
     else tried.push({ name, plan, damage: await analyzer.measure(plan) });
   }
   return tried;
+}
+
+/**
+ * Whether so many samples tell that a damage is less than another. Damages of samples spread about as far as their mean, so that the
+ * mean of n is known to a share of 1 / sqrt(n) of it: a plan chosen among many for less than that is chosen for its luck.
+ */
+export function tellsApart(damage: number, baseline: number, samples: number): boolean {
+  return damage <= baseline * (1 - 1 / Math.sqrt(samples));
 }
 
 /** A plan's damage where it is less than that of `best`; undefined otherwise. */

@@ -8,6 +8,7 @@ import type { External } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
 import { FORMATS } from '../quantize/formats.ts';
+import type { Target } from '../quantize/targets.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 /** What every job that measures a model may be told. */
@@ -21,8 +22,10 @@ export interface MeasuringOptions {
   readonly granularity?: Granularity | undefined;
   /** How codes are chosen: a name in ROUNDINGS. */
   readonly rounding?: string | undefined;
-  /** Output format whose bytes are counted and, where the job writes, whose files are written. */
+  /** Format of every layer that it can hold, whatever the target. */
   readonly format?: string | undefined;
+  /** Who is to run what the job writes, or would write: every layer has the format that this runs fast. `any` unless told. */
+  readonly target?: Target | undefined;
   /** Most calibration samples used. */
   readonly samples?: number | undefined;
   /** Samples run at once. */
@@ -53,10 +56,10 @@ export function analyzerFor(
   options: MeasuringOptions & Pick<AnalyzerOptions, 'targetAccuracy'>,
   special: Partial<AnalyzerOptions> = {},
 ): CurvatureQuantizationAnalyzer {
-  const format = special.format ?? options.format ?? 'dense';
+  const format = special.format ?? options.format;
   return new CurvatureQuantizationAnalyzer(model, wasm, {
     ...options,
-    widths: formatWidths(format, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
+    widths: formatWidths(format ?? 'dense', options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
     rounding: {
       granularity: options.granularity ?? DEFAULT_ROUNDING.granularity,
       rounding: options.rounding ?? DEFAULT_ROUNDING.rounding,

@@ -11,15 +11,18 @@ import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { EvaluationReport, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { type ActivationOptions, checkActivations, integerRounding, withActivations } from './activations.ts';
 import { drawnDataset } from './drawn.ts';
+import type { QuantizePictures } from '../report/pictures.ts';
 import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
+import { quantizePictures } from './pictures.ts';
 import { ranksOf } from './ranks.ts';
 import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
 import { quantizeReport } from './summary.ts';
 import { dropOf, type MaxDrop, smallestBound, smallestWithin } from './targets.ts';
 
-export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
+export interface QuantizeOptions extends MeasuringOptions, SearchOptions, ActivationOptions {
   /** Budget in average bits a weight, scales and zero points counted. */
   readonly bits?: number | undefined;
   /** Budget in bytes of the written file. One of `bits`, `budgetBytes`, `maxDrop`, `maxError` and `plan` must be there. */
@@ -49,6 +52,8 @@ export interface QuantizeOptions extends MeasuringOptions, SearchOptions {
   readonly dataFree?: boolean | undefined;
   /** Held-out data: the written file is run on it beside the original. */
   readonly evaluation?: Dataset | undefined;
+  /** Whether what a page draws is gathered as well: every singular value is computed then. */
+  readonly pictures?: boolean | undefined;
 }
 
 export interface QuantizeResult {
@@ -67,6 +72,8 @@ export interface QuantizeResult {
   /** Whether `QuantizeOptions.kept` was there and of use. */
   readonly keptUsed: boolean;
   readonly report: QuantizeReport;
+  /** Where they were asked for. */
+  readonly pictures?: QuantizePictures;
 }
 
 /**
@@ -76,12 +83,14 @@ export interface QuantizeResult {
 export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOptions): Promise<QuantizeResult> {
   const start = Date.now();
   checkTune(given);
+  checkActivations(given);
   const name = given.name ?? 'model';
   const progress = cancellable(given);
   const model = readModel(bytes, name, { external: given.external });
   const drawn = given.dataFree ? await drawnData(wasm, model, given) : undefined;
   const options = drawn ? { ...given, calibration: drawn.dataset } : given;
-  const analyzer = analyzerFor(model, wasm, options);
+  const wanted = (options.activations ?? (options.plan?.activations ? 'auto' : 'none')) !== 'none';
+  const analyzer = analyzerFor(model, wasm, options, wanted ? integerRounding(options) : {});
   try {
     if (analyzer.layers.length === 0)
       throw new UsageError(`${name}: no weight that can be quantized (${analyzer.left.length} left out)`);
@@ -103,9 +112,22 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
         known,
       });
     const found = await allocate(analyzer, search, options, evaluate);
-    const allocation = options.tune
+    const weights = options.tune
       ? await search.tuned(found, options.tune, (tuned) => keepsBudget(tuned, options, evaluate))
       : found;
+    const round = (own: Allocation) =>
+      withActivations(wasm, analyzer, own, options, (r) => keepsBudget(r, options, evaluate));
+    let rounded = wanted ? await round(weights) : undefined;
+    // Rounding takes bytes: weights that filled the budget leave none.
+    if (
+      rounded &&
+      rounded.more > 0 &&
+      rounded.allocation === weights &&
+      options.budgetBytes !== undefined &&
+      !options.tune
+    )
+      rounded = await round(await search.fit(options.budgetBytes - rounded.more));
+    const allocation = rounded?.allocation ?? weights;
     const evaluation = options.evaluation ? await evaluate(allocation, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;
     const table = await analyzer.costTable();
@@ -125,10 +147,14 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       dataFree: drawn?.note ?? null,
       decidedBy: options.maxDrop ? (options.evaluation ? 'held-out' : 'calibration') : null,
       evaluation,
+      activations: rounded?.report,
       metricRanks: await ranksOf(analyzer, table, search.gains, options.ranks ?? false),
       notes: unused === undefined ? [] : [unused],
       seconds,
     });
+    const pictures = options.pictures
+      ? await quantizePictures(analyzer, search.optimizer, table, allocation.quantized)
+      : undefined;
     const { facts, layers } = analyzer;
     return {
       bytes: allocation.bytes,
@@ -136,9 +162,10 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       plan: allocation.plan,
       table,
       gains: search.gains,
-      kept: (limit) => (facts.calibration ? writeFacts(wasm, facts, layers, limit) : undefined),
+      kept: (limit) => (facts ? writeFacts(wasm, facts, layers, limit) : undefined),
       keptUsed: analyzer.usesFacts,
       report,
+      ...(pictures && { pictures }),
     };
   } finally {
     analyzer.dispose();

@@ -4,7 +4,9 @@ import type { CostTable, Plan, PlanLayer } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { UsageError } from '../errors.ts';
 import type { Layer } from '../graph/layers.ts';
+import { specFor } from '../curvature/candidates.ts';
 import { blockOf } from '../grid/index.ts';
+import { classBytes } from '../quantize/codes.ts';
 
 /** What the nodes of one more width of a layer take in a file, about: two planes and what joins them. */
 const SLICE_BYTES = 220;
@@ -22,11 +24,19 @@ export interface RowSettings {
   readonly omit?: boolean | undefined;
 }
 
-/** Why rows of this analyzer's layers cannot have widths of their own; undefined where they can. */
-export function rowsRefused(analyzer: CurvatureQuantizationAnalyzer, table: CostTable): string | undefined {
+/**
+ * Why rows of this analyzer's layers cannot have widths of their own; undefined where they can.
+ * @param asked whether they were asked for
+ */
+export function rowsRefused(
+  analyzer: CurvatureQuantizationAnalyzer,
+  table: CostTable,
+  asked: boolean,
+): string | undefined {
   if (!analyzer.calibrated) return 'no calibration data to tell rows apart';
   if (table.unit === 'proxy') return `metric ${table.metric} says nothing of rows`;
   if (!analyzer.format.mixedBytes) return `format ${analyzer.format.name} has one width a weight`;
+  if (!asked && analyzer.encoding.wholeLayers !== undefined) return analyzer.encoding.wholeLayers;
   if (analyzer.rounding.granularity === 'tensor') return 'one scale a tensor serves rows of one width only';
   if (analyzer.widths.filter((b) => b <= WIDEST).length < 2) return 'there is but one width up to 8 bits';
   return undefined;
@@ -156,7 +166,8 @@ export class RowPlans {
     };
   }
 
-  private planLayer({ name, weight }: Layer, rowBits: readonly number[] | undefined): PlanLayer {
+  private planLayer(layer: Layer, rowBits: readonly number[] | undefined): PlanLayer {
+    const { name, weight } = layer;
     const { granularity, asymmetricBits } = this.analyzer.rounding;
     const bits = rowBits ? rowBits.reduce((a, b) => Math.max(a, b)) : this.fixed.get(name)!.bits;
     const used = [...new Set(rowBits)].sort((a, b) => a - b);
@@ -172,8 +183,14 @@ export class RowPlans {
         ? { asymmetricBits: asymmetric }
         : {}),
       rounding: this.settings.rounding,
-      format: this.analyzer.format.name,
+      format: bits > WIDEST ? this.analyzer.format.name : this.formatOf(layer, bits),
     };
+  }
+
+  /** The format that can hold rows of different widths, of layers that have none as well: the price of rows is its. */
+  private formatOf(layer: Layer, bits: number): string {
+    const { encoding, rounding } = this.analyzer;
+    return encoding.choose(layer, specFor(rounding, bits), true).format;
   }
 
   private rowLayer(layer: Layer, pin: number | undefined): RowLayer {
@@ -233,7 +250,7 @@ function priceOf(analyzer: CurvatureQuantizationAnalyzer, { rows, cols }: Layer)
     codes: blocks * block,
     scales: blocks * (scaleType === 'float16' ? 2 : 4),
     zeros: blocks,
-    order: rows <= 256 ? 1 : rows <= 65536 ? 2 : 4,
+    order: classBytes(rows),
   };
 }
 

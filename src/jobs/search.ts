@@ -6,13 +6,14 @@ import { UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
 import { makeInitializer, type ModelFiles, withGraph, writeModelFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
+import { FORMATS } from '../quantize/formats.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TuneReport } from '../tune/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
-import { judged, lessThan, type Tried } from './judge.ts';
+import { BASELINE, judged, lessThan, tellsApart, type Tried } from './judge.ts';
 import { planRanks } from './plan-ranks.ts';
 import { RowPlans, rowsRefused } from './row-plans.ts';
 
@@ -250,13 +251,16 @@ export class Search {
   }
 
   /**
-   * The plan of least damage; of those hardly worse, and no worse than uniform widths, the one that the rows' gains, measured on
-   * more samples, predict the least of.
+   * The plan of least damage, or uniform widths where it is not so much less than theirs that the samples can tell; of those hardly
+   * worse, and no worse than uniform widths, the one that the rows' gains, measured on more samples, predict the least of.
    */
   private firstOf(tried: readonly Tried[]): Tried {
     const least = tried.reduce((a, b) => ((b.damage ?? 0) < (a.damage ?? 0) ? b : a));
+    if (least.damage === null) return least;
+    const baseline = tried.find((t) => t.name === BASELINE);
+    if (baseline && !tellsApart(least.damage, baseline.damage!, this.analyzer.calibrated!.judged)) return baseline;
     const rows = this.rows.get('rows, some left out');
-    if (!rows || least.damage === null) return least;
+    if (!rows) return least;
     const uniform = tried.flatMap((t) => (t.name.startsWith('uniform') && t.damage !== null ? [t.damage] : []));
     const most = Math.min(least.damage * (1 + TIE), ...uniform);
     const predicted = (t: Tried) => rows.predict(t.plan) ?? Number.POSITIVE_INFINITY;
@@ -313,7 +317,10 @@ export class Search {
       failures = accepted ? 0 : failures + 1;
       if (damage !== undefined) best = { plan, damage };
     }
-    return best.plan === first.plan ? undefined : { name: `${first.name}, refined`, ...best };
+    const { judged } = this.analyzer.calibrated!;
+    if (best.plan === first.plan || (first.name === BASELINE && !tellsApart(best.damage, first.damage, judged)))
+      return undefined;
+    return { name: `${first.name}, refined`, ...best };
   }
 
   /** Plans near one, the likeliest first; told whether the last one was better, and goes on from it where it was. */
@@ -362,7 +369,9 @@ export class Search {
   private async rowKinds(table: CostTable, unit: Unit): Promise<Kind[]> {
     const objective = this.options.objective ?? 'sum';
     const refused =
-      objective === 'sum' ? rowsRefused(this.analyzer, table) : `objective ${objective} is none of single rows`;
+      objective === 'sum'
+        ? rowsRefused(this.analyzer, table, unit === 'rows')
+        : `objective ${objective} is none of single rows`;
     if (refused !== undefined) {
       if (unit === 'rows') throw new UsageError(`--unit rows: ${refused}`);
       this.note = `no width for every row: ${refused}`;
@@ -428,7 +437,7 @@ export class Search {
     return (
       granularity === own.granularity &&
       rounding === own.rounding &&
-      format === this.analyzer.format.name &&
+      FORMATS[format]?.scaleTypes.includes(own.scaleType) === true &&
       this.analyzer.widths.includes(bits) &&
       (rowBits ?? [bits]).every((b) => asymmetric(b) === own.asymmetricBits.includes(b))
     );

@@ -4,7 +4,14 @@ import { sizeOfFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Allocation } from './search.ts';
 import { dropOf, type MaxDrop } from './targets.ts';
-import type { EvaluationReport, FileParts, Guarantee, LayerReport, QuantizeReport } from '../report/types.ts';
+import type {
+  ActivationReport,
+  EvaluationReport,
+  FileParts,
+  Guarantee,
+  LayerReport,
+  QuantizeReport,
+} from '../report/types.ts';
 import { formatScientific } from '../report/text.ts';
 import { VERSION } from '../version.ts';
 
@@ -24,6 +31,7 @@ export interface SummaryInput extends Allocation {
   /** What the report has to say besides what the analyzer knows. */
   readonly notes: readonly string[];
   readonly evaluation: EvaluationReport | null;
+  readonly activations: ActivationReport | undefined;
   readonly seconds: number;
 }
 
@@ -68,6 +76,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     metricRanks: input.metricRanks,
     notes: [...input.notes, ...analyzer.notes],
     evaluation,
+    ...(input.activations ? { activations: input.activations } : {}),
     guarantees: await guarantees(input),
     seconds: input.seconds,
   };

@@ -114,6 +114,7 @@ async function measure(
     accuracy: found.accuracy,
     crossEntropy: found.crossEntropy,
     damage: found.reference!.kl ?? found.reference!.relativeSquaredError,
+    damageError: found.reference!.klError,
     flips: found.reference!.flips,
   };
 }

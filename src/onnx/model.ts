@@ -64,10 +64,13 @@ export interface Initializer {
   /** Where its elements are kept when that is outside the model file, as the file has it. */
   readonly external?: string | undefined;
   /**
-   * Decoded at the first call and kept; external data is read at every call and not kept.
+   * Decoded at the first call; kept where that takes more than copying it out of the file, else, if it is large, only while somebody
+   * holds its data. External data is read at every call.
    * @throws ModelError, UnsupportedError, each naming the tensor
    */
   tensor(): Tensor;
+  /** Its elements as they lie in the file, little-endian, at any address: floats alone; undefined where they lie there otherwise. */
+  floatBytes?(): Uint8Array | undefined;
   readonly wire?: Uint8Array | undefined;
 }
 

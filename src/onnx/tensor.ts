@@ -41,6 +41,8 @@ export function typeName(dataType: number): string {
 }
 
 const RAW = 9;
+/** Elements that are copied out of the file are kept up to that many bytes. */
+const SMALL = 2 ** 16;
 /** Dimensions of one tensor; NumPy's limit too. */
 const MAX_RANK = 64;
 const TYPED = { float_data: 4, int32_data: 5, int64_data: 7, double_data: 10, uint64_data: 11 } as const;
@@ -71,6 +73,7 @@ export function readTensor(wire: Uint8Array, where: string, options: ReadOptions
   if (bad !== undefined) throw new ModelError(`${label}: dimension ${bad} in ${showDims(dims)}, expected 0 or more`);
   const external = t.dataLocation === 1 ? externalOf(t.externalData, label) : undefined;
   let made: Tensor | undefined;
+  let copied: WeakRef<TypedArray> | undefined;
   return {
     name: t.name,
     dataType: t.dataType,
@@ -80,10 +83,27 @@ export function readTensor(wire: Uint8Array, where: string, options: ReadOptions
     tensor() {
       // What lies outside may be larger than memory: it is read whenever it is asked for.
       if (external) return decode(parts, t.dataType, dims, label, external, options);
-      made ??= decode(parts, t.dataType, dims, label, undefined, options);
-      return made;
+      if (made !== undefined) return made;
+      const data = copied?.deref();
+      const dtype = dtypeOf(t.dataType);
+      if (data !== undefined && dtype !== undefined) return { dtype, dims, data };
+      const found = decode(parts, t.dataType, dims, label, undefined, options);
+      // A copy of what the file holds is quickly made again: it is kept only as long as somebody else does.
+      if (found.data.buffer !== wire.buffer && found.data.byteLength > SMALL && hasRaw(parts))
+        copied = new WeakRef(found.data);
+      else made = found;
+      return found;
+    },
+    floatBytes() {
+      if (external || dtypeOf(t.dataType) !== 'float' || !hasRaw(parts)) return undefined;
+      const bytes = parts.taken(RAW).at(-1)!;
+      return bytes.length === 4 * elements(dims, label) && parts.joined(TYPED.float_data).length === 0 ? bytes : undefined;
     },
   };
+}
+
+function hasRaw(parts: Parts): boolean {
+  return (parts.taken(RAW).at(-1)?.length ?? 0) > 0;
 }
 
 interface Place {

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { binary, toBig } from './arithmetic.ts';
@@ -7,7 +8,7 @@ import { erf } from './erf.ts';
 import { withHalf } from './half.ts';
 import { elementwise, numeric } from './map.ts';
 import type { Op, Runtime } from './op.ts';
-import { broadcastDims, isBig, need, sameType } from './shape.ts';
+import { broadcastDims, isBig, need, product, sameType } from './shape.ts';
 import { apply, floating, logistic } from './unary.ts';
 
 /** Activation functions. */
@@ -19,10 +20,17 @@ function into(x: Tensor, rt: Runtime, kernel: (x: number, y: number, n: number) 
   return y;
 }
 
+/** The same in x's place where nothing else needs it: for kernels that read each element once. */
+function onto(x: Tensor, rt: Runtime, kernel: (x: number, y: number, n: number) => void): Tensor {
+  const y = rt.over(x);
+  kernel(rt.ptr(x), rt.ptr(y), product(x.dims));
+  return y;
+}
+
 export const LeakyRelu: Op = elementwise(6, (node) => {
   const alpha = float(node, 'alpha', Math.fround(0.01));
   return {
-    float: (x, rt) => into(x, rt, (p, q, n) => rt.wasm.k.leaky_relu(p, q, n, alpha)),
+    float: (x, rt) => onto(x, rt, (p, q, n) => rt.wasm.k.leaky_relu(p, q, n, alpha)),
     real: (v) => (v < 0 ? alpha * v : v),
   };
 });
@@ -30,7 +38,7 @@ export const LeakyRelu: Op = elementwise(6, (node) => {
 /** gamma (x above 0, alpha (exp(beta x) - 1) elsewhere). */
 function exponential(x: Tensor, gamma: number, alpha: number, beta: number, rt: Runtime): Tensor {
   const { k } = rt.wasm;
-  return into(x, rt, (p, q, n) => {
+  return onto(x, rt, (p, q, n) => {
     k.elu(p, q, n, alpha, beta);
     if (gamma !== 1) k.mul_scalar(q, gamma, q, n);
   });
@@ -40,7 +48,7 @@ export const Elu: Op = elementwise(6, (node) => {
   const alpha = float(node, 'alpha', 1);
   return {
     float: (x, rt) => exponential(x, 1, alpha, 1, rt),
-    real: (v) => (v > 0 ? v : alpha * Math.expm1(v)),
+    real: (v) => (v > 0 ? v : alpha * math.expm1(v)),
   };
 });
 
@@ -49,7 +57,7 @@ export const Selu: Op = elementwise(6, (node) => {
   const gamma = float(node, 'gamma', 1.0507010221481323);
   return {
     float: (x, rt) => exponential(x, gamma, alpha, 1, rt),
-    real: (v) => gamma * (v > 0 ? v : alpha * Math.expm1(v)),
+    real: (v) => gamma * (v > 0 ? v : alpha * math.expm1(v)),
   };
 });
 
@@ -57,7 +65,7 @@ export const Selu: Op = elementwise(6, (node) => {
 export const Celu: Op = elementwise(12, (node) => {
   const alpha = float(node, 'alpha', 1);
   if (alpha === 0) throw new ModelError('attribute "alpha": expected a number other than 0');
-  const real = (v: number) => Math.max(0, v) + Math.min(0, alpha * Math.expm1(v / alpha));
+  const real = (v: number) => Math.max(0, v) + Math.min(0, alpha * math.expm1(v / alpha));
   return alpha < 0 ? { real } : { float: (x, rt) => exponential(x, 1, alpha, 1 / alpha, rt), real };
 });
 
@@ -103,13 +111,13 @@ export const HardSwish: Op = elementwise(14, () => ({
   real: (v) => v * unit(v / 6 + 0.5),
 }));
 
-const softplus = (v: number) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
+const softplus = (v: number) => Math.max(v, 0) + math.log1p(math.exp(-Math.abs(v)));
 
 /** log(1 + exp(x)). */
 export const Softplus = floating('softplus', softplus, 1);
 
 /** x tanh(Softplus(x)). */
-export const Mish = floating('mish', (v) => v * Math.tanh(softplus(v)), 18);
+export const Mish = floating('mish', (v) => v * math.tanh(softplus(v)), 18);
 
 /** x / (1 + |x|). */
 export const Softsign: Op = elementwise(1, () => ({
@@ -127,7 +135,7 @@ export const Softsign: Op = elementwise(1, () => ({
 export const Swish: Op = elementwise(24, (node) => {
   const alpha = float(node, 'alpha', 1);
   return {
-    float: (x, rt) => into(x, rt, (p, q, n) => rt.wasm.k.swish(p, q, n, alpha)),
+    float: (x, rt) => onto(x, rt, (p, q, n) => rt.wasm.k.swish(p, q, n, alpha)),
     real: (v) => v * logistic(alpha * v),
   };
 });
@@ -154,7 +162,7 @@ export const Gelu: Op = elementwise(20, (node) => {
     return { float: (x, rt) => apply('gelu', x, rt), real: (v) => 0.5 * v * (1 + erf(v * Math.SQRT1_2)) };
   return {
     float: tanhGelu,
-    real: (v) => 0.5 * v * (1 + Math.tanh(SQRT_2_OVER_PI * (v + 0.044715 * v * v * v))),
+    real: (v) => 0.5 * v * (1 + math.tanh(SQRT_2_OVER_PI * (v + 0.044715 * v * v * v))),
   };
 });
 

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Kernels } from '../wasm/kernels.ts';
@@ -197,7 +198,7 @@ function convert(t: Tensor, dtype: 'float' | 'double', rt: Runtime): Tensor {
   return y;
 }
 
-const anyPower = (x: number, p: number) => (Number.isInteger(p) ? realPower(x, p) : x ** p);
+const anyPower = (x: number, p: number) => (Number.isInteger(p) ? realPower(x, p) : math.pow(x, p));
 
 /** a^e in a's type, of any numeric type but the halves. */
 function powerOf(a: Tensor, e: Tensor, rt: Runtime): Tensor {
@@ -205,14 +206,14 @@ function powerOf(a: Tensor, e: Tensor, rt: Runtime): Tensor {
   const exponent = e.dtype === 'double' ? e : convert(e, 'double', rt);
   if (isBig(a.dtype)) {
     const f = (x: bigint, p: number) => {
-      if (!Number.isInteger(p)) return toBig(Number(x) ** p);
+      if (!Number.isInteger(p)) return toBig(math.pow(Number(x), p));
       return p >= 0 ? power(x, p, 1n, times64) : inverse(Number(x), p);
     };
     return plainBinary(f as never, a, exponent, a.dtype, rt);
   }
   if (isFloating(a.dtype)) return plainBinary(anyPower, a, exponent, a.dtype, rt);
   const f = (x: number, p: number) => {
-    if (!Number.isInteger(p)) return Math.trunc(x ** p);
+    if (!Number.isInteger(p)) return Math.trunc(math.pow(x, p));
     return p >= 0 ? power(x, p, 1, Math.imul) : Number(inverse(x, p));
   };
   return plainBinary(f, a, exponent, a.dtype, rt);

@@ -31,7 +31,7 @@ export interface FloatKernels {
  */
 export function floatBinary(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime): Tensor {
   if (sameDims(a.dims, b.dims)) {
-    const y = rt.empty('float', a.dims);
+    const y = rt.over(a);
     k.same(rt.ptr(a), rt.ptr(b), rt.ptr(y), product(a.dims));
     return y;
   }
@@ -46,7 +46,7 @@ function rowsOf(k: FloatKernels, a: Tensor, b: Tensor, rt: Runtime): Tensor | un
   const n = product(a.dims);
   const cols = product(b.dims);
   if (n === 0 || (cols > 1 && (b.dims.at(-1) !== cols || a.dims.at(-1) !== cols))) return undefined;
-  const y = rt.empty('float', a.dims);
+  const y = rt.over(a);
   if (cols === 1) k.scalar(rt.ptr(a), b.data[0] as number, rt.ptr(y), n);
   else k.row(rt.ptr(a), rt.ptr(b), rt.ptr(y), n / cols, cols);
   return y;

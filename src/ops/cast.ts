@@ -3,7 +3,7 @@ import { type DType, dtypeOf, type Tensor } from '../tensor.ts';
 import { int, since } from './attributes.ts';
 import { isHalf, narrow, widen } from './half.ts';
 import type { Op, Runtime } from './op.ts';
-import { elements, isBig, isFloating, need } from './shape.ts';
+import { elements, isBig, isFloating, need, product } from './shape.ts';
 
 /**
  * Conversions between element types, as onnxruntime makes them: toward float by rounding, from float by truncation;
@@ -75,11 +75,22 @@ function fromInteger(dtype: DType): (v: number | bigint) => number | bigint {
   }
 }
 
+/** Elements that are not worth a way through wasm memory. */
+const FEW = 64;
+
+/** Sums of integer products: a pass over wasm memory. */
+function sumsToFloat(x: Tensor, rt: Runtime): Tensor {
+  const y = rt.empty('float', x.dims);
+  rt.wasm.k.i32_to_f32(rt.ptr(x), product(x.dims), rt.ptr(y));
+  return y;
+}
+
 /** The tensor as `dtype`; itself when it has that type. */
 export function cast(x: Tensor, dtype: DType, rt: Runtime): Tensor {
   if (x.dtype === dtype) return x;
   if (isHalf(x.dtype)) return cast(widen(x, rt), dtype, rt);
   if (isHalf(dtype)) return narrow(cast(x, 'float', rt), rt, dtype);
+  if (x.dtype === 'int32' && dtype === 'float' && product(x.dims) > FEW) return sumsToFloat(x, rt);
   const y = rt.empty(dtype, x.dims);
   const a = elements(x);
   const out = elements(y);

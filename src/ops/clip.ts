@@ -4,15 +4,15 @@ import { float, has } from './attributes.ts';
 import { halves } from './half.ts';
 import { mapElements, numeric } from './map.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
-import { isFloating, need, scalar } from './shape.ts';
+import { isFloating, need, product, scalar } from './shape.ts';
 
 type Bound = number | bigint | undefined;
 
 function clip(x: Tensor, lo: Bound, hi: Bound, rt: Runtime): Tensor {
   if (lo === undefined && hi === undefined) return rt.view(x, x.dims);
   if (x.dtype === 'float') {
-    const y = rt.empty('float', x.dims);
-    const n = x.data.length;
+    const y = rt.over(x);
+    const n = product(x.dims);
     const { k } = rt.wasm;
     if (lo === undefined) k.min_scalar(rt.ptr(x), Number(hi), rt.ptr(y), n);
     else if (hi === undefined) k.max_scalar(rt.ptr(x), Number(lo), rt.ptr(y), n);

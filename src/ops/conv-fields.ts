@@ -1,5 +1,4 @@
 import type { Tensor } from '../tensor.ts';
-import { type KernelCall, parts } from '../wasm/calls.ts';
 import { type Convolution, convolve, WIDE } from './convolution.ts';
 import type { Runtime } from './op.ts';
 import { Real } from './precision.ts';
@@ -28,24 +27,6 @@ export function prepared(rt: Runtime, w: Tensor, key: string, bytes: number, mak
   return ptr;
 }
 
-/** Planes [h, w] with zeros around them: [hp, wp], the first element at (pt, pl). */
-export function padPlanes(
-  rt: Runtime,
-  x: number,
-  planes: number,
-  [h, w]: readonly [number, number],
-  [pt, pl]: readonly [number, number],
-  [hp, wp]: readonly [number, number],
-  y: number,
-): void {
-  const least = Math.ceil(2 ** 16 / (hp * wp + 1));
-  rt.wasm.each(
-    parts(planes, 1, least, rt.wasm.threads).map(({ from, count }): KernelCall => {
-      return ['pad_planes', x + 4 * from * h * w, count, h, w, pt, pl, hp, wp, y + 4 * from * hp * wp];
-    }),
-  );
-}
-
 /** Where the elements of padded images [images, channels, sizes...] lie, in floats. */
 interface Layout {
   /** Sizes of an image's plane, all axes. */
@@ -54,7 +35,17 @@ interface Layout {
   readonly padded: boolean;
 }
 
-function layoutOf({ window: w }: Convolution): Layout {
+const LAYOUTS = new WeakMap<Convolution, Layout>();
+
+function layoutOf(v: Convolution): Layout {
+  const known = LAYOUTS.get(v);
+  if (known !== undefined) return known;
+  const layout = layoutFor(v);
+  LAYOUTS.set(v, layout);
+  return layout;
+}
+
+function layoutFor({ window: w }: Convolution): Layout {
   const sizes = w.input.map((n, i) => {
     const reach = (w.output[i]! - 1) * w.strides[i]! + (w.kernel[i]! - 1) * w.dilations[i]! + 1;
     return Math.max(reach, w.pads[i]! + n);
@@ -74,6 +65,29 @@ function offsets(
     for (let i = 0, at = 0; i < sofar.length; i++) for (let j = 0; j < count; j++) next[at++] = sofar[i]! + j * step;
     return next;
   }, first);
+}
+
+/** Where the elements of receptive fields lie: of one, and of the first of each. */
+interface Tables {
+  readonly images: number;
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+}
+
+/** Tables of at most so many entries are kept. */
+const MOST_ENTRIES = 2 ** 16;
+const TABLES = new WeakMap<Convolution, Tables>();
+
+function tablesOf(v: Convolution, { sizes, plane }: Layout, images: number): Tables {
+  const known = TABLES.get(v);
+  if (known?.images === images) return known;
+  const { window: w } = v;
+  const steps = stridesOf(sizes);
+  const rows = offsets([v.c / v.group, ...w.kernel], [plane, ...steps.map((s, i) => s * w.dilations[i]!)]);
+  const columns = offsets([images, ...w.output], [v.c * plane, ...steps.map((s, i) => s * w.strides[i]!)]);
+  const tables = { images, rows, columns };
+  if (rows.length + columns.length <= MOST_ENTRIES) TABLES.set(v, tables);
+  return tables;
 }
 
 /**
@@ -117,7 +131,7 @@ function padImages(rt: Runtime, v: Convolution, { sizes, plane }: Layout, x: num
   const [inside, before, outside] = [two(input), two(pads.slice(0, lead + 2)), two(sizes)];
   const planes = images * v.c;
   if (lead === 0) {
-    padPlanes(rt, x, planes, inside, before, outside, y);
+    rt.wasm.k.pad_planes(x, planes, ...inside, ...before, ...outside, y);
     return;
   }
   const size = product(input);
@@ -225,11 +239,8 @@ class Fields {
     /** Images side by side. */
     readonly images: number,
   ) {
-    const { window: w, depth, places } = v;
-    const steps = stridesOf(layout.sizes);
-    const cg = v.c / v.group;
-    const rows = offsets([cg, ...w.kernel], [layout.plane, ...steps.map((s, i) => s * w.dilations[i]!)]);
-    const columns = offsets([images, ...w.output], [v.c * layout.plane, ...steps.map((s, i) => s * w.strides[i]!)]);
+    const { depth, places } = v;
+    const { rows, columns } = tablesOf(v, layout, images);
     const put = (table: Int32Array) => {
       const ptr = rt.scratch(4 * table.length);
       rt.wasm.arena.put(ptr, table);
@@ -267,15 +278,7 @@ class Fields {
   #pack(image: number, at: number, n: number): void {
     const { depth, window } = this.v;
     const step = window.strides[window.strides.length - 1]!;
-    const { wasm } = this.rt;
-    const least = Math.ceil(2 ** 16 / (depth + 1));
-    wasm.each(
-      parts(n, 8, least, wasm.threads).map((p): KernelCall => {
-        const columns = this.#columns + 4 * (at + p.from);
-        const to = this.#panels + 4 * depth * p.from;
-        return ['pack_fields', image, this.#rows, depth, columns, p.count, step, to];
-      }),
-    );
+    this.rt.wasm.k.pack_fields(image, this.#rows, depth, this.#columns + 4 * at, n, step, this.#panels);
   }
 }
 

@@ -3,6 +3,7 @@ import { since } from './attributes.ts';
 import { convolveFloat, type Finish } from './conv-float.ts';
 import { addBias, convAttributes, type ConvAttributes, convolutionOf, convolve } from './convolution.ts';
 import { withHalf } from './half.ts';
+import { affineOf, statisticsOf } from './norm.ts';
 import type { Op, Run, Runtime } from './op.ts';
 import { Real, realOf } from './precision.ts';
 import { need } from './shape.ts';
@@ -18,10 +19,37 @@ export {
   isDepthwise,
 } from './convolution.ts';
 
-/** Sums of float with what follows them, in one pass. */
+/** A BatchNormalization of the sums by given statistics: inputs 1 to 4 from 1 on. */
+export interface Normalization {
+  readonly inputs: readonly (Tensor | undefined)[];
+  readonly epsilon: number;
+}
+
+interface Known {
+  readonly of: Normalization;
+  readonly values: Float32Array;
+}
+
+/** By scales, which do not change while they are a tensor: most are constants. */
+const KNOWN = new WeakMap<Tensor, Known>();
+
+/** Factors of m channels, then what is added to each. */
+function affine(norm: Normalization, m: number): Float32Array {
+  const scale = norm.inputs[1];
+  const known = scale && KNOWN.get(scale);
+  const same = known?.of.inputs.every((t, i) => t === norm.inputs[i]) && known.of.epsilon === norm.epsilon;
+  if (same && known.values.length === 2 * m) return known.values;
+  const { factor, shift } = affineOf(statisticsOf(norm.inputs, m), norm.epsilon);
+  const values = Float32Array.from({ length: 2 * m }, (_, j) => (j < m ? factor(j) : shift(j - m)));
+  if (scale) KNOWN.set(scale, { of: norm, values });
+  return values;
+}
+
+/** Sums of float with what follows them. */
 function inFloat(
   attributes: ConvAttributes,
   inputs: readonly (Tensor | undefined)[],
+  norm: Normalization | undefined,
   residual: Tensor | undefined,
   { low, high }: Pick<Finish, 'low' | 'high'>,
   rt: Runtime,
@@ -35,30 +63,46 @@ function inFloat(
     return undefined;
   const at = (t: Tensor | undefined) => (t === undefined ? 0 : rt.ptr(t));
   const y = rt.empty('float', v.dims);
-  convolveFloat(rt, v, rt.ptr(x), w, rt.ptr(y), { bias: at(bias), residual: at(residual), low, high });
+  const [from, to, add] = [rt.ptr(x), rt.ptr(y), at(residual)];
+  if (norm === undefined) {
+    convolveFloat(rt, v, from, w, to, { bias: at(bias), residual: add, low, high });
+    return y;
+  }
+  convolveFloat(rt, v, from, w, to, { bias: at(bias), residual: 0, low: -Infinity, high: Infinity });
+  const parameters = rt.scratch(8 * v.m);
+  rt.wasm.arena.put(parameters, affine(norm, v.m));
+  if (v.n * v.m * v.places === 0) return y;
+  rt.wasm.k.channel_affine(to, parameters, parameters + 4 * v.m, to, v.n, v.m, v.places);
+  if (add !== 0 || low !== -Infinity || high !== Infinity)
+    rt.wasm.k.finish_rows(to, v.places, v.n * v.m, v.places, 0, add, low, high, to);
   return y;
 }
 
 /**
- * clamp(Conv + residual, low, high), as a convolution, an addition and a Clip would give it bit for bit; NaN stays NaN.
+ * clamp(norm(Conv) + residual, low, high), as a convolution, a BatchNormalization, an addition and a Clip would give it bit for bit;
+ * NaN stays NaN.
  * @returns undefined for types other than float, and for a residual that is not of the result's shape
  * @throws as Conv does
  */
 export function finishedConv(
   attributes: ConvAttributes,
   inputs: readonly (Tensor | undefined)[],
+  norm: Normalization | undefined,
   residual: Tensor | undefined,
   clamp: Pick<Finish, 'low' | 'high'>,
   rt: Runtime,
 ): Tensor | undefined {
-  if (!inputs.every((t) => t === undefined || t.dtype === 'float')) return undefined;
-  return inFloat(attributes, inputs, residual, clamp, rt);
+  const all = [...inputs, ...(norm?.inputs ?? [])];
+  if (!all.every((t) => t === undefined || t.dtype === 'float')) return undefined;
+  return inFloat(attributes, inputs, norm, residual, clamp, rt);
 }
+
+const FREE = { low: -Infinity, high: Infinity };
 
 function conv(attributes: ConvAttributes): Run {
   return (inputs, rt) => {
     const x = need(inputs, 0, 'X');
-    if (x.dtype === 'float') return [inFloat(attributes, inputs, undefined, { low: -Infinity, high: Infinity }, rt)!];
+    if (x.dtype === 'float') return [inFloat(attributes, inputs, undefined, undefined, FREE, rt)!];
     const real = realOf(x, 'X', rt);
     const w = real.need(inputs, 1, 'W');
     const bias = real.optional(inputs, 2, 'B');

@@ -4,7 +4,7 @@ import { int } from './attributes.ts';
 import { toColumns } from './fields.ts';
 import type { NodeSpec } from './op.ts';
 import type { Real } from './precision.ts';
-import { product } from './shape.ts';
+import { product, sameDims } from './shape.ts';
 import { type Window, type WindowAttributes, windowAttributes, windowOf } from './window.ts';
 
 /** A product as wide as this keeps the matrix kernel busy: small images are gathered until their columns reach it. */
@@ -39,8 +39,27 @@ export interface Convolution {
   readonly dims: readonly number[];
 }
 
-/** @throws ModelError for shapes and attributes that contradict each other */
+interface Known {
+  readonly shapes: readonly (readonly number[])[];
+  readonly v: Convolution;
+}
+
+/** The last of each node: most are asked for again and again. */
+const KNOWN = new WeakMap<ConvAttributes, Known>();
+
+/** The same object as the last time where attributes and shapes are. @throws ModelError for shapes and attributes that contradict each other */
 export function convolutionOf(a: ConvAttributes, x: Tensor, w: Tensor, bias: Tensor | undefined): Convolution {
+  const known = KNOWN.get(a);
+  const shapes = [x.dims, w.dims, bias?.dims ?? NONE];
+  if (known !== undefined && shapes.every((dims, i) => sameDims(dims, known.shapes[i]!))) return known.v;
+  const v = convolutionFor(a, x, w, bias);
+  KNOWN.set(a, { shapes: shapes.map((dims) => [...dims]), v });
+  return v;
+}
+
+const NONE: readonly number[] = [-1];
+
+function convolutionFor(a: ConvAttributes, x: Tensor, w: Tensor, bias: Tensor | undefined): Convolution {
   if (w.dims.length !== x.dims.length)
     throw new ModelError(`W: expected rank ${x.dims.length} as X [${x.dims}], found [${w.dims}]`);
   const kernel = w.dims.slice(2);
@@ -148,9 +167,15 @@ function slabsOf(w: Window, most: number): Window[] {
   return slabs;
 }
 
+/** Bound on the rows that a window of a depthwise convolution meets, gaps and padding among them, in floats. */
+const MOST_ROWS = 2 ** 22;
+
 /** True for one input channel a group over at most two axes: a small dot product a place, not a matrix product. */
 export function isDepthwise(v: Convolution): boolean {
-  return v.group > 1 && v.c === v.group && v.window.input.length === 2;
+  const { input, kernel, strides, dilations, output } = v.window;
+  if (v.group === 1 || v.c !== v.group || input.length !== 2) return false;
+  const reach = (axis: number) => (kernel[axis]! - 1) * dilations[axis]! + 1;
+  return reach(0) * (reach(1) + (output[1]! + 8) * strides[1]!) <= MOST_ROWS;
 }
 
 /** Adds bias [m] to y [n, m, places]. */

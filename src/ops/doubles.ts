@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { RealKernels } from './precision.ts';
 
@@ -159,12 +160,12 @@ function makeTable(wasm: Wasm): RealKernels {
     },
     mul_scalar: (a, s, y, n) => unary((v) => v * s)(a, y, n),
     add_scalar: (a, s, y, n) => unary((v) => v + s)(a, y, n),
-    exp: unary(Math.exp),
-    log: unary(Math.log),
+    exp: unary(math.exp),
+    log: unary(math.log),
     abs: unary(Math.abs),
     relu: unary((v) => Math.max(v, 0)),
-    sigmoid: unary((v) => 1 / (1 + Math.exp(-v))),
-    tanh: unary(Math.tanh),
+    sigmoid: unary((v) => 1 / (1 + math.exp(-v))),
+    tanh: unary(math.tanh),
     clip: (x, y, n, lo, hi) => unary((v) => Math.min(Math.max(v, lo), hi))(x, y, n),
     permute4: (x, d0, d1, d2, d3, s0, s1, s2, s3, y) => {
       const a = f64(x, (d0 - 1) * s0 + (d1 - 1) * s1 + (d2 - 1) * s2 + (d3 - 1) * s3 + 1);

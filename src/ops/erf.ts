@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 /**
  * The error function of doubles, to about 1e-15: its series (Abramowitz and Stegun 7.1.6) up to 2.5, 1 - erfc by erfc's
  * continued fraction (7.1.14) beyond.
@@ -5,7 +6,7 @@
 export function erf(v: number): number {
   const a = Math.abs(v);
   if (!(a < 6)) return Math.sign(v);
-  const weight = Math.exp(-a * a) / Math.sqrt(Math.PI);
+  const weight = math.exp(-a * a) / Math.sqrt(Math.PI);
   if (a < 2.5) {
     let term = a;
     let total = a;

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 /**
  * The discrete Fourier transform X[k] = sum over t of x[t] exp(-2 pi i k t / n), in f64: radix 2 for powers of two (Cooley and
  * Tukey, 1965), any other length as a convolution with a chirp (L. Bluestein, 1970). O(n log n) for every n.
@@ -30,8 +31,8 @@ function radix2(n: number): (re: Float64Array, im: Float64Array) => void {
   const cos = new Float64Array(half);
   const sin = new Float64Array(half);
   for (let i = 0; i < half; i++) {
-    cos[i] = Math.cos((2 * Math.PI * i) / n);
-    sin[i] = -Math.sin((2 * Math.PI * i) / n);
+    cos[i] = math.cos((2 * Math.PI * i) / n);
+    sin[i] = -math.sin((2 * Math.PI * i) / n);
   }
   return (re, im) => {
     reverse(re, im);
@@ -76,14 +77,14 @@ function reverse(re: Float64Array, im: Float64Array): void {
 
 /** With k t = (k^2 + t^2 - (k - t)^2) / 2 the transform is a convolution, done by transforms of a power of two >= 2n - 1. */
 function bluestein(n: number): (re: Float64Array, im: Float64Array) => void {
-  const m = 2 ** Math.ceil(Math.log2(2 * n - 1));
+  const m = 2 ** Math.ceil(math.log2(2 * n - 1));
   const transform = radix2(m);
   const cos = new Float64Array(n);
   const sin = new Float64Array(n);
   // k^2 mod 2n, step by step: exact, where k^2 itself would not be.
   for (let k = 0, square = 0; k < n; k++) {
-    cos[k] = Math.cos((Math.PI * square) / n);
-    sin[k] = -Math.sin((Math.PI * square) / n);
+    cos[k] = math.cos((Math.PI * square) / n);
+    sin[k] = -math.sin((Math.PI * square) / n);
     square = (square + 2 * k + 1) % (2 * n);
   }
   const [chirpRe, chirpIm] = [new Float64Array(m), new Float64Array(m)];

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 /**
  * Random numbers for operators: the Mersenne Twister MT19937 (Matsumoto and Nishimura, 1998) with 53-bit uniforms and normal
  * numbers by the polar method, the generator NumPy's RandomState and with it ONNX's reference implementation draw from. One
@@ -56,7 +57,7 @@ export class Generator {
       const b = 2 * this.uniform() - 1;
       const r = a * a + b * b;
       if (r >= 1 || r === 0) continue;
-      const f = Math.sqrt((-2 * Math.log(r)) / r);
+      const f = Math.sqrt((-2 * math.log(r)) / r);
       this.#spare = f * a;
       return f * b;
     }

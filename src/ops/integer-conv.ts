@@ -3,6 +3,7 @@ import type { Tensor } from '../tensor.ts';
 import { depthwise } from './conv-float.ts';
 import { type ConvAttributes, type Convolution, convolutionOf, isDepthwise } from './convolution.ts';
 import { checkBytes, flipOf } from './integer.ts';
+import { convolveCodes, mostOf, tilesFit } from './integer-tiles.ts';
 import { CODE_MEMORY } from './linear.ts';
 import type { Runtime } from './op.ts';
 import { elements, product } from './shape.ts';
@@ -21,6 +22,9 @@ export interface Coding {
   readonly type: 0 | 1;
   readonly factors: Float32Array;
   readonly zero: number;
+  /** Least and greatest code. */
+  readonly lo: number;
+  readonly hi: number;
 }
 
 /** A convolution's operands, checked. */
@@ -77,6 +81,11 @@ export function runConvolution(c: IntegerConvolution, coding: Coding | undefined
     depthwiseSums(c, finish, to, rt);
     return;
   }
+  if (tilesFit(c)) {
+    convolveCodes(c, { ...finish, ptr: to }, rt);
+    if (coding === undefined && finish.bias) addBias(v, finish.bias, to, rt);
+    return;
+  }
   const { k } = rt.wasm;
   const { c: channels, group } = v;
   const cg = channels / group;
@@ -127,7 +136,7 @@ export function runConvolution(c: IntegerConvolution, coding: Coding | undefined
   if (coding === undefined && finish.bias) addBias(v, finish.bias, to, rt);
 }
 
-interface Finish {
+export interface Finish {
   /** int32 [M], or 0. */
   readonly bias: number;
   /** float [M], or 0 for sums as they are. */
@@ -138,13 +147,18 @@ interface Finish {
   readonly hi: number;
 }
 
+/** Where sums or codes go. */
+export interface SumsTo extends Finish {
+  readonly ptr: number;
+}
+
 function finishOf({ bias }: IntegerConvolution, coding: Coding | undefined, rt: Runtime): Finish {
   const at = bias === undefined ? 0 : rt.ptr(bias);
   if (coding === undefined) return { bias: at, factors: 0, type: 0, zero: 0, lo: 0, hi: 0 };
   const factors = rt.scratch(4 * coding.factors.length);
   rt.wasm.arena.put(factors, coding.factors);
-  const [lo, hi] = coding.type === 0 ? [0, 255] : [-128, 127];
-  return { bias: at, factors, type: coding.type, zero: coding.zero, lo, hi };
+  const { type, zero, lo, hi } = coding;
+  return { bias: at, factors, type, zero, lo, hi };
 }
 
 function put(values: Int32Array, rt: Runtime): number {
@@ -269,8 +283,7 @@ function imageOf({ v, x, xZero }: IntegerConvolution, rt: Runtime): { ptr: numbe
 
 /** True where sums of a depthwise convolution are exact in float. */
 function depthwiseFits({ v, x, xZero, wZeros, w }: IntegerConvolution): boolean {
-  const most = (dtype: Tensor['dtype'], z: number) => (dtype === 'int8' ? 128 + Math.abs(z) : Math.max(z, 255 - z));
-  const bound = most(x.dtype, xZero) * wZeros.reduce((b, z) => Math.max(b, most(w.dtype, z)), 0);
+  const bound = mostOf(x.dtype, xZero) * wZeros.reduce((b, z) => Math.max(b, mostOf(w.dtype, z)), 0);
   return isDepthwise(v) && bound * v.depth <= 2 ** 24;
 }
 
@@ -282,9 +295,10 @@ function depthwiseSums(c: IntegerConvolution, finish: Finish, to: number, rt: Ru
   const sums = finish.factors ? rt.scratch(4 * n) : to;
   if (v.depth === 0) arena.i32(sums, n).fill(0);
   else {
-    const a = rt.scratch(4 * x.data.length);
-    const b = rt.scratch(4 * w.data.length);
-    k.codes_to_f32(rt.ptr(x), x.data.length, CODE_MEMORY[x.dtype]!, c.xZero, 1, a);
+    const size = product(x.dims);
+    const a = rt.scratch(4 * size);
+    const b = rt.scratch(4 * product(w.dims));
+    k.codes_to_f32(rt.ptr(x), size, CODE_MEMORY[x.dtype]!, c.xZero, 1, a);
     const taps = v.depth;
     const from = rt.ptr(w);
     for (let i = 0; i < v.m; i++)

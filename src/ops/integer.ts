@@ -62,7 +62,14 @@ function rowZeros(zero: Tensor | undefined, a: Bytes, what: string, rt: Runtime)
  * Zero points of the columns of B as its panels have them, a multiple of 8 a matrix; 0 where all are 0.
  * @param flip what was turned over in B
  */
-function columnZeros(zero: Tensor | undefined, b: Tensor, n: number, flip: number, what: string, rt: Runtime): number {
+function columnZeros(
+  zero: Tensor | undefined,
+  b: Pick<Tensor, 'dtype' | 'dims'>,
+  n: number,
+  flip: number,
+  what: string,
+  rt: Runtime,
+): number {
   if (zero === undefined && flip === 0) return 0;
   const dims = b.dims.length === 1 ? [b.dims[0]!, 1] : b.dims;
   const matrices = product(dims, 0, dims.length - 2);
@@ -99,15 +106,24 @@ function spread(x: ArrayLike<number>, from: readonly number[], dims: readonly nu
   return out;
 }
 
-/** Panels of the matrices of B [..., k, n], made once where B is constant. */
-function panelsOf(b: Tensor, k: number, n: number, flip: number, rt: Runtime): { ptr: number; bytes: number } {
+/** Panels of the matrices of B [..., k, n], or, `turned`, of the transpose of B [n, k]; made once where B is constant. */
+function panelsOf(
+  b: Tensor,
+  k: number,
+  n: number,
+  flip: number,
+  turned: boolean,
+  rt: Runtime,
+): { ptr: number; bytes: number } {
   const bytes = rt.wasm.k.panels_bytes(k, n, 8);
-  const count = k * n === 0 ? 0 : b.data.length / (k * n);
+  const count = k * n === 0 ? 0 : product(b.dims) / (k * n);
   const make = (out: number) => {
     const from = rt.ptr(b);
-    for (let i = 0; i < count; i++) rt.wasm.k.pack_panels(from + i * k * n, n, 1, k, n, 8, flip, out + i * bytes);
+    const [row, column] = turned ? [1, k] : [n, 1];
+    for (let i = 0; i < count; i++)
+      rt.wasm.k.pack_panels(from + i * k * n, row, column, k, n, 8, flip, out + i * bytes);
   };
-  const known = rt.derived(b, `panels ${k} ${n}`, bytes * count, make);
+  const known = rt.derived(b, `panels ${k} ${n} ${turned}`, bytes * count, make);
   if (known !== undefined) return { ptr: known, bytes };
   const ptr = rt.scratch(bytes * count);
   make(ptr);
@@ -127,6 +143,7 @@ export interface Sums {
  * @param aZero absent, one element, one a row of A, or of a shape that broadcasts to A and is 1 along its last axis
  * @param bZero absent, one element, one a column of B, or of a shape that broadcasts to B and is 1 along the axis before the last
  * @param to where the result goes; scratch unless told
+ * @param turned multiplies by the transpose of B, which is one matrix
  * @throws UnsupportedError for other types; ModelError for shapes that do not fit
  */
 export function integerProduct(
@@ -136,13 +153,15 @@ export function integerProduct(
   bZero: Tensor | undefined,
   rt: Runtime,
   to?: number,
+  turned = false,
 ): Sums {
   checkBytes(a, 'A');
   checkBytes(b, 'B');
-  const p = productsOf(a.dims, b.dims);
+  const right = turned ? [b.dims[1]!, b.dims[0]!] : b.dims;
+  const p = productsOf(a.dims, right);
   const flip = flipOf(b.dtype);
   const rows = rowZeros(aZero, a, 'A', rt);
-  const columns = columnZeros(bZero, b, p.n, flip, 'B', rt);
+  const columns = columnZeros(bZero, { dtype: b.dtype, dims: right }, p.n, flip, 'B', rt);
   const ptr = to ?? rt.scratch(4 * p.size);
   const sums = { ptr, dims: p.dims, size: p.size, columns: p.n };
   if (p.size === 0) return sums;
@@ -150,7 +169,7 @@ export function integerProduct(
     rt.wasm.arena.i32(ptr, p.size).fill(0);
     return sums;
   }
-  const panels = panelsOf(b, p.k, p.n, flip, rt);
+  const panels = panelsOf(b, p.k, p.n, flip, turned, rt);
   const scratch = rt.scratch(rt.wasm.k.qgemm_scratch());
   const n8 = 8 * Math.ceil(p.n / 8);
   const signed = a.dtype === 'int8' ? 1 : 0;
@@ -158,21 +177,17 @@ export function integerProduct(
     const matrix = j / (p.k * p.n);
     const za = rows.each ? rows.ptr + (4 * i) / p.k : rows.ptr;
     const zb = columns && columns + 4 * n8 * matrix;
-    const right = panels.ptr + panels.bytes * matrix;
-    rt.wasm.k.qgemm(m, p.n, p.k, a.ptr + i, p.k, signed, za, rows.each, right, 8, zb, ptr + 4 * at, p.n, 0, scratch);
+    const own = panels.ptr + panels.bytes * matrix;
+    rt.wasm.k.qgemm(m, p.n, p.k, a.ptr + i, p.k, signed, za, rows.each, own, 8, zb, ptr + 4 * at, p.n, 0, scratch);
   });
   return sums;
 }
 
-/** The sums as a tensor. */
-export function sumsTensor(s: Sums, rt: Runtime): Tensor {
-  const y = rt.empty('int32', s.dims);
-  (y.data as Int32Array).set(rt.wasm.arena.i32(s.ptr, s.size));
-  return y;
-}
-
 /** A less a_zero_point times B less b_zero_point, in int32. */
 export const MatMulInteger: Op = since(10, () => (inputs, rt) => {
-  const a = bytesOf(need(inputs, 0, 'A'), 'A', rt);
-  return [sumsTensor(integerProduct(a, inputs[2], need(inputs, 1, 'B'), inputs[3], rt), rt)];
+  const [a, b] = [need(inputs, 0, 'A'), need(inputs, 1, 'B')];
+  const left = bytesOf(a, 'A', rt);
+  const y = rt.codes('int32', productsOf(a.dims, b.dims).dims);
+  integerProduct(left, inputs[2], b, inputs[3], rt, rt.ptr(y));
+  return [y];
 });

@@ -61,7 +61,7 @@ function layoutOf(x: Tensor, scale: Tensor, zero: Tensor | undefined, axis: numb
     throw new ModelError(`zero_point: expected shape [${scale.dims}] of the scale, found [${zero.dims}]`);
   if (block < 0) throw new ModelError(`attribute "block_size": expected >= 0, found ${block}`);
   if (scale.dims.length === 0 || (size === 1 && scale.dims.length === 1 && block === 0))
-    return { outer: 1, n: 1, inner: x.data.length, block: 0, blocked: false };
+    return { outer: 1, n: 1, inner: product(x.dims), block: 0, blocked: false };
   const at = axisOf(axis, x.dims.length);
   const n = x.dims[at]!;
   const shape = { outer: product(x.dims, 0, at), n, inner: product(x.dims, at + 1) };
@@ -178,14 +178,14 @@ export const QuantizeLinear: Op = since(10, (node) => {
     const [lo, hi] = range;
     const halved = asked ?? divisors.dtype;
     if (!isHalf(halved) && long(l)) {
-      const place = codesAt(rt, dtype, values.data.length);
+      const place = codesAt(rt, dtype, given.dims);
       const from = rt.ptr(values);
       const s = elements(scales);
       stretches(l, (first, end, i) => {
         const to = place.ptr + place.bytes * first;
         rt.wasm.k.f32_to_codes(from + 4 * first, end - first, place.memory, z?.[i] ?? 0, s[i]!, lo, hi, to);
       });
-      return [place.done(given.dims)];
+      return [place.done()];
     }
     let quotient = rt.empty('float', given.dims);
     const s = elements(scales);
@@ -212,21 +212,26 @@ export const QuantizeLinear: Op = since(10, (node) => {
   return run;
 });
 
-/** Room for n codes in wasm memory, and what makes them a tensor. */
+/** Room for codes in wasm memory, and what makes them a tensor. */
 export interface CodePlace {
   readonly ptr: number;
   readonly bytes: 1 | 2;
   readonly memory: 0 | 1 | 2 | 3;
-  done(dims: readonly number[]): Tensor;
+  done(): Tensor;
 }
 
 /** @throws UnsupportedError for a type that the kernels do not write */
-export function codesAt(rt: Runtime, dtype: DType, n: number): CodePlace {
+export function codesAt(rt: Runtime, dtype: DType, dims: readonly number[]): CodePlace {
   const memory = CODE_MEMORY[dtype];
   if (memory === undefined) throw new UnsupportedError(`output type ${dtype}`);
+  if (dtype === 'int8' || dtype === 'uint8') {
+    const y = rt.codes(dtype, dims);
+    return { ptr: rt.ptr(y), bytes: 1, memory, done: () => y };
+  }
   const bytes = memory < 2 ? 1 : 2;
+  const n = product(dims);
   const ptr = rt.scratch(bytes * n);
-  const done = (dims: readonly number[]) => {
+  const done = () => {
     const y = rt.empty(dtype, dims);
     const stored = rt.wasm.arena.u8(ptr, bytes * n);
     new Uint8Array(y.data.buffer, y.data.byteOffset, y.data.byteLength).set(stored);
@@ -244,7 +249,7 @@ export const DynamicQuantizeLinear: Op = since(11, () => (inputs, rt) => {
   const z = rt.empty('uint8', []);
   s.data[0] = scale;
   z.data[0] = zero;
-  return [place.done(x.dims), s, z];
+  return [place.done(), s, z];
 });
 
 /** uint8 codes of a float tensor over its own range, 0 included, in wasm memory: x is near (codes - zero) * scale. */
@@ -259,7 +264,7 @@ export function dynamicQuantize(x: Tensor, rt: Runtime): { place: CodePlace; sca
   const hi = Math.max(most, 0);
   const s = hi === lo ? 1 : Math.fround(Math.fround(hi - lo) / 255);
   const z = Math.min(Math.max(Math.fround(-lo / s) + TO_INTEGER - TO_INTEGER, 0), 255);
-  const place = codesAt(rt, 'uint8', n);
+  const place = codesAt(rt, 'uint8', x.dims);
   rt.wasm.k.f32_to_codes(from, n, 0, z, s, 0, 255, place.ptr);
   return { place, scale: s, zero: z };
 }

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { choice, has, int, since } from './attributes.ts';
@@ -94,8 +95,8 @@ function logSoftmax(x: Tensor, rt: Runtime): Tensor {
       let top = Number.NEGATIVE_INFINITY;
       for (let q = at; q < end; q += inner) top = Math.max(top, a[q]!);
       let sum = 0;
-      for (let q = at; q < end; q += inner) sum += Math.exp(a[q]! - top);
-      const shift = Math.log(sum);
+      for (let q = at; q < end; q += inner) sum += math.exp(a[q]! - top);
+      const shift = math.log(sum);
       for (let q = at; q < end; q += inner) out[q] = a[q]! - top - shift;
     }
   return y;

@@ -17,6 +17,30 @@ function parameter(inputs: readonly (Tensor | undefined)[], i: number, what: str
   return Float64Array.from(t.data as Float32Array);
 }
 
+/** Inputs 1 to 4 of BatchNormalization. */
+interface Statistics {
+  readonly scale: Float64Array;
+  readonly bias: Float64Array;
+  readonly mean: Float64Array;
+  readonly variance: Float64Array;
+}
+
+export function statisticsOf(inputs: readonly (Tensor | undefined)[], c: number): Statistics {
+  const [scale, bias, mean, variance] = ['scale', 'B', 'mean', 'var'].map((what, i) =>
+    parameter(inputs, i + 1, what, c),
+  ) as [Float64Array, Float64Array, Float64Array, Float64Array];
+  return { scale, bias, mean, variance };
+}
+
+/** What BatchNormalization multiplies a channel by, and adds then. */
+export function affineOf(
+  { scale, bias, mean, variance }: Statistics,
+  epsilon: number,
+): { factor(j: number): number; shift(j: number): number } {
+  const factor = (j: number) => scale[j]! / Math.sqrt(variance[j]! + epsilon);
+  return { factor, shift: (j) => bias[j]! - mean[j]! * factor(j) };
+}
+
 /** y[i, j, :] = x[i, j, :] * scale[j] + shift[j] for x [n, c, spatial]. */
 function channelAffine(
   real: Real,
@@ -88,13 +112,12 @@ export const BatchNormalization: Op = since(7, (node) => {
     const n = x.dims[0]!;
     const c = perElement ? product(x.dims, 1) : (x.dims[1] ?? 1);
     const spatial = perElement ? 1 : product(x.dims, 2);
-    const [scale, bias, mean, variance] = ['scale', 'B', 'mean', 'var'].map((what, i) =>
-      parameter(inputs, i + 1, what, c),
-    ) as [Float64Array, Float64Array, Float64Array, Float64Array];
+    const told = statisticsOf(inputs, c);
+    const { mean, variance } = told;
     const y = real.empty(x.dims);
-    const own = training ? channelMoments(x, n, c, spatial) : { mean, variance };
-    const factor = (j: number) => scale[j]! / Math.sqrt(own.variance[j]! + epsilon);
-    channelAffine(real, real.ptr(x), y, [n, c, spatial], factor, (j) => bias[j]! - own.mean[j]! * factor(j));
+    const own = training ? channelMoments(x, n, c, spatial) : told;
+    const { factor, shift } = affineOf({ ...told, ...own }, epsilon);
+    channelAffine(real, real.ptr(x), y, [n, c, spatial], factor, shift);
     const { dtype } = given[0]!;
     const result = isHalf(dtype) ? narrow(y.done(), rt, dtype) : y.done();
     if (!training) return [result];

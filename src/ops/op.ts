@@ -2,11 +2,24 @@ import type { Attribute, ValueInfo } from '../onnx/model.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
+/** Types of codes and of their sums that may live in wasm memory. */
+export type CodeType = 'int8' | 'uint8' | 'int32';
+
 /** What an operator may use while it runs. Everything it allocates here and does not return is freed when the node is done. */
 export interface Runtime {
   readonly wasm: Wasm;
   /** A new tensor, elements undefined: `float` ones live in wasm memory, all others on the JavaScript heap. */
   empty(dtype: DType, dims: readonly number[]): Tensor;
+  /**
+   * A new tensor in wasm memory, elements undefined: written by its address alone, before anybody looks at its `data`, which is a
+   * copy then. For operators between codes, which read their inputs by address too.
+   */
+  codes(dtype: CodeType, dims: readonly number[]): Tensor;
+  /**
+   * A float tensor of x's shape, elements undefined, for a result that is made of x element by element: in x's own place where nobody
+   * needs x after this node, so each element of x must be read before its place is written, and never again.
+   */
+  over(x: Tensor): Tensor;
   /** Pointer to a tensor's elements in wasm memory; a tensor on the JavaScript heap is copied in first. */
   ptr(t: Tensor): number;
   /** The same elements under another shape, without a copy. */

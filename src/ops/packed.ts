@@ -143,6 +143,11 @@ function decodedProduct(rt: Runtime, m: number, a: number, w: PackedMatrix, y: n
   }
 }
 
+/** Where a matrix in codes is kept. */
+export interface PackedHome {
+  readonly matrix: PackedMatrix;
+}
+
 /**
  * A constant float matrix kept in codes. Products with it on the right read the codes (`packedOf`); to all else it is a tensor
  * whose elements are decoded whenever they are asked for.
@@ -153,17 +158,22 @@ export class PackedTensor implements Tensor {
   /** @param transposed true where the tensor is [n, k] */
   constructor(
     readonly dims: readonly number[],
-    readonly matrix: PackedMatrix,
+    readonly home: PackedHome,
     readonly transposed: boolean,
     readonly wasm: Wasm,
   ) {}
 
+  get matrix(): PackedMatrix {
+    return this.home.matrix;
+  }
+
   /** A new array at every call. */
   get data(): Float32Array {
-    const { k, n } = this.matrix;
+    const { matrix } = this;
+    const { k, n } = matrix;
     const [row, column] = this.transposed ? [1, k] : [n, 1];
     const out = new Float32Array(k * n);
-    decodePacked(this.wasm, this.matrix, (i, j, v) => {
+    decodePacked(this.wasm, matrix, (i, j, v) => {
       out[i * row + j * column] = v;
     });
     return out;
@@ -240,7 +250,7 @@ export function packMatrix(wasm: Wasm, m: CodedMatrix): Kept | undefined {
   const { arena } = wasm;
   const held: number[] = [];
   const put = (bytes: number): number => {
-    const ptr = arena.alloc(bytes);
+    const ptr = arena.alloc(bytes, true);
     held.push(ptr);
     return ptr;
   };

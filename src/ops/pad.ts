@@ -5,6 +5,7 @@ import { isHalf, narrow } from './half.ts';
 import { storing, zeroOf } from './numbers.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
 import { axesOf, copyRun, elements, integers, isBig, need, product, scalar } from './shape.ts';
+import { place } from './transpose.ts';
 
 type Mode = 'constant' | 'reflect' | 'edge' | 'wrap';
 
@@ -43,6 +44,11 @@ export function pad(x: Tensor, pads: readonly number[], mode: Mode, value: numbe
   });
   const y = rt.empty(x.dtype, dims);
   if (y.data.length === 0) return y;
+  if (mode === 'constant' && x.dtype === 'float' && pads.every((p) => p >= 0)) {
+    (y.data as Float32Array).fill(value as number);
+    place(x, y, pads.slice(0, rank), rt);
+    return y;
+  }
   const from = dims.map((_, i) => sources(x.dims[i]!, pads[i]!, pads[i + rank]!, mode));
   const src = elements(x);
   const out = elements(y);

@@ -1,9 +1,10 @@
+import * as math from '../math.ts';
 import { ModelError, UnsupportedError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { flag, int, since } from './attributes.ts';
 import { halves, withHalf } from './half.ts';
 import type { Op, Run, Runtime } from './op.ts';
-import { type Place, type Real, realOf } from './precision.ts';
+import { type Place, Real, realOf } from './precision.ts';
 import { elements, need, product, stridesOf } from './shape.ts';
 import { planeArguments, type Window, type WindowAttributes, windowAttributes, windowOf } from './window.ts';
 
@@ -114,6 +115,21 @@ function columnMajor(at: Int32Array, input: readonly number[]): void {
   }
 }
 
+/** Largest codes of windows, by way of floats, which hold them exactly. */
+function largestCodes(x: Tensor, dtype: 'int8' | 'uint8', w: Window, planes: number, rt: Runtime): Tensor {
+  const real = new Real(rt, 'float');
+  const n = product(x.dims);
+  const y = rt.codes(dtype, pooledDims(x, w));
+  const size = product(y.dims);
+  if (size === 0) return y;
+  const [type, lo, hi] = dtype === 'uint8' ? [0, 0, 255] : [1, -128, 127];
+  const [from, to] = [rt.scratch(4 * n), rt.scratch(4 * size)];
+  rt.wasm.k.codes_to_f32(rt.ptr(x), n, type, 0, 1, from);
+  slide(real, w, planes, from, 'max', to);
+  rt.wasm.k.f32_to_codes(to, size, type, 0, 1, lo, hi, rt.ptr(y));
+  return y;
+}
+
 const LOWEST: Partial<Record<Tensor['dtype'], number>> = { int8: -128, uint8: 0 };
 
 /** Largest element of each window, of floating types, int8 and uint8; its flat index on request. */
@@ -133,6 +149,8 @@ export const MaxPool: Op = since(1, (node) => {
     }
     if (x.dtype !== 'float' && x.dtype !== 'double' && x.dtype !== 'int8' && x.dtype !== 'uint8')
       throw new UnsupportedError(`X: expected type float, double, float16, int8 or uint8, found ${x.dtype}`);
+    if (node.outputs < 2 && (x.dtype === 'int8' || x.dtype === 'uint8'))
+      return [largestCodes(x, x.dtype, w, planes, rt)];
     const y = rt.empty(x.dtype, pooledDims(x, w));
     const values = elements(x);
     const at = largest(values, planes, w);
@@ -226,7 +244,7 @@ function powers(real: Real, from: number, to: number, n: number, p: number, rt: 
   if (p === 1) return;
   if (p > 64) {
     const v = real.view(to, n);
-    for (let i = 0; i < n; i++) v[i] = v[i]! ** p;
+    for (let i = 0; i < n; i++) v[i] = math.pow(v[i]!, p);
     return;
   }
   const base = real.scratch(n);
@@ -237,7 +255,7 @@ function powers(real: Real, from: number, to: number, n: number, p: number, rt: 
 
 function roots(v: Float32Array | Float64Array, p: number): void {
   if (p === 1) return;
-  for (let i = 0; i < v.length; i++) v[i] = p === 2 ? Math.sqrt(v[i]!) : v[i]! ** (1 / p);
+  for (let i = 0; i < v.length; i++) v[i] = p === 2 ? Math.sqrt(v[i]!) : math.pow(v[i]!, 1 / p);
 }
 
 /** p-norm of each window: (sum |x|^p)^(1/p). */

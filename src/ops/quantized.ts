@@ -4,7 +4,7 @@ import { since } from './attributes.ts';
 import { expandTo } from './broadcast.ts';
 import { convAttributes } from './convolution.ts';
 import { isHalf, widen } from './half.ts';
-import { bytesOf, integerProduct, sumsTensor } from './integer.ts';
+import { bytesOf, integerProduct } from './integer.ts';
 import { type IntegerConvolution, integerConvolution, runConvolution } from './integer-conv.ts';
 import { CODE_RANGES, codesAt, TO_INTEGER } from './linear.ts';
 import type { Op, Runtime } from './op.ts';
@@ -18,10 +18,8 @@ export const ConvInteger: Op = since(10, (node) => {
   return (inputs, rt) => {
     const [x, w] = [need(inputs, 0, 'x'), need(inputs, 1, 'w')];
     const c = integerConvolution(attributes, x, inputs[2], w, inputs[3], undefined);
-    const y = rt.empty('int32', c.v.dims);
-    const to = rt.scratch(4 * y.data.length);
-    runConvolution(c, undefined, to, rt);
-    (y.data as Int32Array).set(rt.wasm.arena.i32(to, y.data.length));
+    const y = rt.codes('int32', c.v.dims);
+    runConvolution(c, undefined, rt.ptr(y), rt);
     return [y];
   };
 });
@@ -64,15 +62,15 @@ export const QLinearConv: Op = since(10, (node) => {
     const ys = oneScale(need(inputs, 6, 'y_scale'), 'y_scale', rt);
     const zeros = [need(inputs, 2, 'x_zero_point'), need(inputs, 5, 'w_zero_point')] as const;
     const c: IntegerConvolution = integerConvolution(attributes, x, zeros[0], w, zeros[1], inputs[8]);
-    const { type } = codingOf(yZero.dtype);
+    const coding = codingOf(yZero.dtype);
     const scales = ws.data as Float32Array;
     const factors = Float32Array.from(
       { length: m },
       (_, i) => Math.fround(xs * scales[scales.length === 1 ? 0 : i]!) / ys,
     );
-    const place = codesAt(rt, yZero.dtype, c.v.n * m * c.v.places);
-    runConvolution(c, { type, factors, zero: Number(yZero.data[0]) }, place.ptr, rt);
-    return [place.done(c.v.dims)];
+    const place = codesAt(rt, yZero.dtype, c.v.dims);
+    runConvolution(c, { ...coding, factors, zero: Number(yZero.data[0]) }, place.ptr, rt);
+    return [place.done()];
   };
 });
 
@@ -109,7 +107,7 @@ export const QLinearMatMul: Op = since(10, () => (inputs, rt) => {
   const last = dims[dims.length - 1];
   const byColumn = one(sb) || (sb.dims.length === 1 && sb.data.length === columns && columns === last);
   if (byColumn && [sa, sy, zero].every(one)) {
-    const place = codesAt(rt, zero.dtype, size);
+    const place = codesAt(rt, zero.dtype, dims);
     const factors = rt.scratch(4 * columns);
     const [x, y, z] = [Number(sa.data[0]), Number(sy.data[0]), Number(zero.data[0])];
     const scales = elements(sb);
@@ -117,9 +115,8 @@ export const QLinearMatMul: Op = since(10, () => (inputs, rt) => {
     for (let j = 0; j < columns; j++) out[j] = factorOf(x, scales[one(sb) ? 0 : j]!, y);
     const rows = columns === 0 ? 0 : size / columns;
     rt.wasm.k.requantize(ptr, rows, columns, columns, 0, 0, factors, type, z, lo, hi, place.ptr, columns);
-    return [place.done(dims)];
+    return [place.done()];
   }
-  const sums = sumsTensor(product, rt).data as Int32Array;
   const y = rt.empty(zero.dtype, dims);
   const tensors = [
     spread(sa, 'rows', dims, 'a_scale', rt),
@@ -130,6 +127,7 @@ export const QLinearMatMul: Op = since(10, () => (inputs, rt) => {
   // Views after the last allocation.
   const [xs, bs, ys, zs] = tensors.map(elements) as [Float32Array, Float32Array, Float32Array, Float32Array];
   const out = elements(y);
+  const sums = rt.wasm.arena.i32(ptr, size);
   for (let i = 0; i < out.length; i++) {
     const v = Math.fround(Math.fround(sums[i]!) * factorOf(xs[i]!, bs[i]!, ys[i]!)) + TO_INTEGER - TO_INTEGER + zs[i]!;
     out[i] = v < lo ? lo : v > hi ? hi : v;

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError, UnsupportedError } from '../errors.ts';
 import type { DType, Tensor } from '../tensor.ts';
 import { cast, typeAttribute } from './cast.ts';
@@ -138,7 +139,7 @@ export const Multinomial: Op = since(7, (node) => {
       const row = x.subarray(r * classes!, (r + 1) * classes!);
       const top = row.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
       let sum = 0;
-      for (let c = 0; c < classes!; c++) totals[c] = sum += Math.exp(row[c]! - top);
+      for (let c = 0; c < classes!; c++) totals[c] = sum += math.exp(row[c]! - top);
       if (!(sum > 0)) throw new ModelError(`input: row ${r} has no probabilities`);
       for (let s = 0; s < size; s++) {
         const u = g.uniform() * sum;

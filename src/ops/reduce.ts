@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import { arrayOf, type DType, type Tensor } from '../tensor.ts';
 import { binary } from './arithmetic.ts';
@@ -95,8 +96,8 @@ const plainLogSumExp: RowFunction<number> = (a, from, to) => {
   const top = greatest(a, from, to);
   const shift = Number.isFinite(top) ? top : 0;
   let total = 0;
-  for (let i = from; i < to; i++) total += Math.exp(a[i]! - shift);
-  return Math.log(total) + shift;
+  for (let i = from; i < to; i++) total += math.exp(a[i]! - shift);
+  return math.log(total) + shift;
 };
 
 const REDUCTIONS = {
@@ -142,7 +143,7 @@ const REDUCTIONS = {
   },
   ReduceLogSum: {
     float: (r, rt) => apply('log', sum(r, rt), rt),
-    real: (a, from, to) => Math.log(plainSum(a, from, to)),
+    real: (a, from, to) => math.log(plainSum(a, from, to)),
   },
   ReduceLogSumExp: { float: logSumExp, real: plainLogSumExp },
 } satisfies Record<string, Reduction>;

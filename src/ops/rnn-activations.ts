@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError, UnsupportedError } from '../errors.ts';
 import { float, floats, has } from './attributes.ts';
 import type { NodeSpec } from './op.ts';
@@ -17,7 +18,7 @@ function plain(f: (v: number) => number): Activation {
 }
 
 function softplus(v: number): number {
-  return Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v)));
+  return Math.max(v, 0) + math.log1p(math.exp(-Math.abs(v)));
 }
 
 export const TANH: Activation = (real, from, to, n) => real.k.tanh(from, to, n);
@@ -47,7 +48,7 @@ const KINDS: Readonly<Record<string, Kind>> = {
     },
   },
   hardsigmoid: { alpha: 0.2, beta: 0.5, make: (a, b) => plain((v) => Math.min(Math.max(a * v + b, 0), 1)) },
-  elu: { alpha: 1, make: (a) => plain((v) => (v >= 0 ? v : a * Math.expm1(v))) },
+  elu: { alpha: 1, make: (a) => plain((v) => (v >= 0 ? v : a * math.expm1(v))) },
   softsign: { make: () => plain((v) => v / (1 + Math.abs(v))) },
   softplus: { make: () => plain(softplus) },
 };

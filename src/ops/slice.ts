@@ -81,11 +81,19 @@ export const Concat: Op = since(4, (node) => {
       dims[at]! += t.dims[at]!;
     }
     const y = rt.empty(first.dtype, dims);
-    const out = elements(y);
-    if (out.length === 0) return [y];
+    if (product(dims) === 0) return [y];
     const outer = product(dims, 0, at);
     const width = product(dims, at);
     let column = 0;
+    if (first.dtype === 'float') {
+      for (const t of all) {
+        const w = product(t.dims, at);
+        rt.wasm.k.place4(rt.ptr(t), 1, 1, outer, w, rt.ptr(y) + 4 * column, 0, 0, width);
+        column += w;
+      }
+      return [y];
+    }
+    const out = elements(y);
     for (const t of all) {
       const src = elements(t);
       const w = product(t.dims, at);

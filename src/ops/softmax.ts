@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { int } from './attributes.ts';
@@ -19,9 +20,9 @@ export function soft(log: boolean): Fill {
       let top = Number.NEGATIVE_INFINITY;
       for (let j = at; j < at + cols; j++) top = Math.max(top, x[j]!);
       let sum = 0;
-      for (let j = at; j < at + cols; j++) sum += Math.exp(x[j]! - top);
-      const shift = Math.log(sum);
-      for (let j = at; j < at + cols; j++) y[j] = log ? x[j]! - top - shift : Math.exp(x[j]! - top) / sum;
+      for (let j = at; j < at + cols; j++) sum += math.exp(x[j]! - top);
+      const shift = math.log(sum);
+      for (let j = at; j < at + cols; j++) y[j] = log ? x[j]! - top - shift : math.exp(x[j]! - top) / sum;
     }
   };
 }

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import type { Tensor } from '../tensor.ts';
 import { elementwise } from './map.ts';
 import type { Op, Runtime } from './op.ts';
@@ -10,7 +11,7 @@ const REDUCED = 2 ** 20;
 
 function circular(kernel: 'sin' | 'cos', real: (v: number) => number): Op {
   const float = (x: Tensor, rt: Runtime) => {
-    const y = apply(kernel, x, rt);
+    const y = apply(kernel, x, rt, rt.empty('float', x.dims));
     const a = x.data as Float32Array;
     const out = y.data as Float32Array;
     for (let i = 0; i < a.length; i++) if (Math.abs(a[i]!) > REDUCED) out[i] = real(a[i]!);
@@ -19,19 +20,19 @@ function circular(kernel: 'sin' | 'cos', real: (v: number) => number): Op {
   return elementwise(7, () => ({ float, real }));
 }
 
-export const Sin = circular('sin', Math.sin);
-export const Cos = circular('cos', Math.cos);
+export const Sin = circular('sin', math.sin);
+export const Cos = circular('cos', math.cos);
 
 function plain(real: (v: number) => number, version: number): Op {
   return elementwise(version, () => ({ real }));
 }
 
-export const Tan = plain(Math.tan, 7);
-export const Asin = plain(Math.asin, 7);
-export const Acos = plain(Math.acos, 7);
-export const Atan = plain(Math.atan, 7);
-export const Sinh = plain(Math.sinh, 9);
-export const Cosh = plain(Math.cosh, 9);
-export const Asinh = plain(Math.asinh, 9);
-export const Acosh = plain(Math.acosh, 9);
-export const Atanh = plain(Math.atanh, 9);
+export const Tan = plain(math.tan, 7);
+export const Asin = plain(math.asin, 7);
+export const Acos = plain(math.acos, 7);
+export const Atan = plain(math.atan, 7);
+export const Sinh = plain(math.sinh, 9);
+export const Cosh = plain(math.cosh, 9);
+export const Asinh = plain(math.asinh, 9);
+export const Acosh = plain(math.acosh, 9);
+export const Atanh = plain(math.atanh, 9);

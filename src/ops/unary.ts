@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Kernels } from '../wasm/kernels.ts';
 import { flag, since } from './attributes.ts';
@@ -26,10 +27,9 @@ type UnaryKernel =
   | 'softplus'
   | 'mish';
 
-/** A kernel over a float tensor. */
-export function apply(kernel: UnaryKernel, x: Tensor, rt: Runtime): Tensor {
+/** A kernel over a float tensor, into y: what was in x is gone unless y is told. */
+export function apply(kernel: UnaryKernel, x: Tensor, rt: Runtime, y: Tensor = rt.over(x)): Tensor {
   asFloat(x, 'X');
-  const y = rt.empty('float', x.dims);
   rt.wasm.k[kernel as keyof Pick<Kernels, UnaryKernel>](rt.ptr(x), rt.ptr(y), product(x.dims));
   return y;
 }
@@ -41,14 +41,14 @@ export function floating(kernel: UnaryKernel, real: (v: number) => number, versi
 
 /** 1 / (1 + exp(-v)). */
 export function logistic(v: number): number {
-  return 1 / (1 + Math.exp(-v));
+  return 1 / (1 + math.exp(-v));
 }
 
 export const Sqrt = floating('sqrt', Math.sqrt);
 export const Reciprocal = floating('reciprocal', (v) => 1 / v);
-export const Exp = floating('exp', Math.exp);
-export const Log = floating('log', Math.log);
-export const Tanh = floating('tanh', Math.tanh);
+export const Exp = floating('exp', math.exp);
+export const Log = floating('log', math.log);
+export const Tanh = floating('tanh', math.tanh);
 export const Sigmoid = floating('sigmoid', logistic);
 
 export const Erf: Op = elementwise(9, () => ({

@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
 import { flag, int, since } from './attributes.ts';
@@ -28,7 +29,7 @@ function cosineWindow(a0: number, a1: number, a2 = 0): Op {
       const period = periodic ? size : size - 1;
       for (let t = 0; t < size; t++) {
         const angle = (2 * Math.PI * t) / period;
-        y.data[t] = period === 0 ? 1 : a0 - a1 * Math.cos(angle) + a2 * Math.cos(2 * angle);
+        y.data[t] = period === 0 ? 1 : a0 - a1 * math.cos(angle) + a2 * math.cos(2 * angle);
       }
       return [cast(y, dtype, rt)];
     };
@@ -40,8 +41,8 @@ export const HammingWindow = cosineWindow(25 / 46, 21 / 46);
 export const BlackmanWindow = cosineWindow(0.42, 0.5, 0.08);
 
 /** 2595 log10(1 + f / 700) and back. */
-const mel = (hertz: number) => 2595 * Math.log10(1 + hertz / 700);
-const hertz = (m: number) => 700 * (10 ** (m / 2595) - 1);
+const mel = (hertz: number) => 2595 * math.log10(1 + hertz / 700);
+const hertz = (m: number) => 700 * (math.pow(10, m / 2595) - 1);
 
 /** Triangles on [dft_length / 2 + 1 bins, bands], their corners evenly spaced on the mel scale. */
 export const MelWeightMatrix: Op = since(17, (node) => {

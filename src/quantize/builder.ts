@@ -34,9 +34,9 @@ export class Builder {
     return name;
   }
 
-  /** Adds an initializer and returns its name. */
+  /** Adds an initializer and returns its name: the shortest there is where `base` is ''. */
   initializer(base: string, t: Tensor): string {
-    const name = this.name(base);
+    const name = base === '' ? this.#value() : this.name(base);
     this.#target().initializers.push(makeInitializer(name, t));
     return name;
   }
@@ -84,14 +84,26 @@ export class Builder {
     );
   }
 
-  /** Consecutive parts of a value along its first axis. */
-  split(value: string, sizes: readonly number[]): string[] {
+  /** Consecutive parts of a value along an axis, under those names where they are given; the value itself where it is the only part. */
+  split(value: string, sizes: readonly number[], axis = 0, outputs: readonly (string | undefined)[] = []): string[] {
     if (sizes.length === 1) return [value];
-    const names = sizes.map(() => this.#value());
+    const names = sizes.map((_, i) => outputs[i] ?? this.#value());
     const given = this.opset < 13 ? [value] : [value, this.int64s(sizes)];
-    const attributes: Record<string, Attribute> = this.opset < 13 ? { split: { type: 'ints', value: sizes } } : {};
+    const attributes: Record<string, Attribute> = {};
+    if (axis !== 0) attributes.axis = { type: 'int', value: axis };
+    if (this.opset < 13) attributes.split = { type: 'ints', value: sizes };
     this.#target().nodes.push(makeNode('Split', given, names, attributes));
     return names;
+  }
+
+  /** Indices that put the `count` elements of a vector in order, the largest first, of equal ones the first first. */
+  largest(value: string, count: number): string {
+    const indices = this.#value();
+    const old = this.opset < 10;
+    const attributes: Record<string, Attribute> = old ? { k: { type: 'int', value: count } } : {};
+    const inputs = old ? [value] : [value, this.int64s([count])];
+    this.#target().nodes.push(makeNode('TopK', inputs, [this.#value(), indices], attributes));
+    return indices;
   }
 
   /** `value` as another element type. */
@@ -130,7 +142,7 @@ export class Builder {
 
   #value(): string {
     for (;;) {
-      const name = `kq${this.#counter++}`;
+      const name = `k${(this.#counter++).toString(36)}`;
       if (this.#taken.has(name)) continue;
       this.#taken.add(name);
       return name;

@@ -5,19 +5,20 @@ import { blockOf, kernelShape } from '../grid/spec.ts';
 import type { Attribute } from '../onnx/model.ts';
 import { type DType, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import type { QuantizedWeight, WeightFormat, WrittenSpec } from './format.ts';
+import type { QuantizedWeight, ValueFormat, WrittenSpec } from './format.ts';
 import { rowsBack } from './layout.ts';
 
 /**
- * DequantizeLinear on integer weights of 4, 8 or 16 bits: signed codes less 2^(bits-1) where symmetric, else unsigned ones
+ * DequantizeLinear on integer weights of 2, 4, 8 or 16 bits: signed codes less 2^(bits-1) where symmetric, else unsigned ones
  * with zero points; fp32 scales. ONNX "DequantizeLinear": 8 bits from opset 10 with one scale, from 13 with one a row, 4 and
- * 16 bits and blocks from 21.
+ * 16 bits and blocks from 21, 2 bits from 25.
  */
-export const qdq: WeightFormat = {
+export const qdq: ValueFormat = {
   name: 'qdq',
-  widths: [4, 8, 16],
+  widths: [2, 4, 8, 16],
   scaleTypes: ['float'],
   opset({ bits, granularity }) {
+    if (bits === 2) return 25;
     if (bits !== 8 || typeof granularity === 'number') return 21;
     return granularity === 'tensor' ? 10 : 13;
   },

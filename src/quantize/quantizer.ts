@@ -3,17 +3,18 @@ import { ModelError, UsageError } from '../errors.ts';
 import { findLayers, type Layer } from '../graph/index.ts';
 import { type Coded, decode, encode, gramError, type GridSpec } from '../grid/index.ts';
 import { weightOfRows, weightRows } from '../grid/weight.ts';
-import { withGraph, withIrVersion, writeModel } from '../onnx/index.ts';
+import { withGraph, withIrVersion, withOpset, writeModel } from '../onnx/index.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
 import { arrayOf, bitsOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { Builder, type Part } from './builder.ts';
+import { Surroundings } from './around.ts';
+import { Builder } from './builder.ts';
 import { type StoredBytes, totalBytes, type WeightFormat } from './format.ts';
 import { FORMATS } from './formats.ts';
 import { raiseOpset } from './opset.ts';
-import { placed, placeOf } from './place.ts';
 import { type LayerGram, type Rounding, ROUNDINGS } from './rounding.ts';
 import { blankCodes, checkCoded } from './slices.ts';
+import { encodedBytes, Writer } from './writer.ts';
 
 export interface QuantizerOptions {
   /** How ranges are chosen; auto (the default): gram where a layer's Gram matrix is given, else mse. */
@@ -121,16 +122,19 @@ export class PrecisionAwareQuantizer {
     const active = jobs.filter((job) => job.plan.bits !== 32);
     const target = prepared(model, active);
     const builder = new Builder(target);
+    const writer = new Writer(this.wasm, builder, new Surroundings(target));
     const layers = jobs.map((job, i) => {
       this.options.onLayer?.(i, jobs.length, job.plan.name);
-      return job.plan.bits === 32 ? untouched(job, this.options.keepValues !== false) : this.#quantize(job, builder);
+      return job.plan.bits === 32 ? untouched(job, this.options.keepValues !== false) : this.#quantize(job, writer);
     });
-    const parts = layers.flatMap((l) => ('part' in l ? [l.part] : []));
-    const common = builder.common();
+    const written = assembled(target, builder, writer, active);
     return {
-      model: assembled(target, [common, ...parts], active),
-      layers: layers.map((l) => ('part' in l ? l.result : l)),
-      sharedBytes: encodedBytes(common),
+      model: written,
+      layers: layers.map((l) => {
+        const own = writer.written.get(l.weight);
+        return own ? { ...l, ...own, bytes: totalBytes(own.stored) } : l;
+      }),
+      sharedBytes: encodedBytes(builder.common()),
     };
   }
 
@@ -140,13 +144,10 @@ export class PrecisionAwareQuantizer {
     const active = jobs.filter((job) => job.plan.bits !== 32);
     const target = prepared(model, active);
     const builder = new Builder(target);
-    const parts = active.map(({ plan: p, layer, format, specOf }) => {
-      const { weight, dims, rowAxis, rows, cols } = layer;
-      const coded = blankCodes(rows, cols, p.rowBits ?? p.bits, specOf);
-      format.write(this.wasm, builder, { name: weight, dims, rowAxis, coded });
-      return builder.take();
-    });
-    return writeModel(assembled(target, [builder.common(), ...parts], active)).length;
+    const writer = new Writer(this.wasm, builder, new Surroundings(target));
+    for (const { plan: p, layer, format, specOf } of active)
+      writer.add(layer, format, blankCodes(layer.rows, layer.cols, p.rowBits ?? p.bits, specOf));
+    return writeModel(assembled(target, builder, writer, active)).length;
   }
 
   #jobs(
@@ -158,6 +159,7 @@ export class PrecisionAwareQuantizer {
     const layers = new Map(findLayers(model).layers.map((l) => [l.weight, l]));
     const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
     const seen = new Set<string>();
+    const around = new Surroundings(model);
     return plan.layers.map((p) => {
       const layer = layers.get(p.weight);
       const initializer = initializers.get(p.weight);
@@ -165,7 +167,9 @@ export class PrecisionAwareQuantizer {
         throw new UsageError(`plan, layer '${p.name}': the model has no quantizable weight '${p.weight}'`);
       if (seen.has(p.weight)) throw new UsageError(`plan, layer '${p.name}': weight '${p.weight}' is listed twice`);
       seen.add(p.weight);
-      return this.#job(p, layer, initializer, grams.get(p.weight), () => coded.get(p.weight));
+      const job = this.#job(p, layer, initializer, grams.get(p.weight), () => coded.get(p.weight));
+      checkReplaced(job, around);
+      return job;
     });
   }
 
@@ -209,7 +213,8 @@ export class PrecisionAwareQuantizer {
     return { plan: p, layer, initializer, format, rounding: custom ? rounding : p.rounding, specOf, gram, coded };
   }
 
-  #quantize(job: Job, builder: Builder): { part: Part; result: QuantizedLayer } {
+  /** The layer but for the bytes it takes, which are known once all are written. */
+  #quantize(job: Job, writer: Writer): QuantizedLayer {
     const { wasm } = this;
     const { plan, layer, initializer, format, rounding, specOf, gram } = job;
     const { rows, cols } = layer;
@@ -221,22 +226,27 @@ export class PrecisionAwareQuantizer {
     checkCoded(coded, rows, cols);
     checkWidths(plan, coded);
     const values = decode(wasm, coded);
-    const place = placeOf(layer);
-    const stored = format.write(wasm, builder, { name: layer.weight, ...place, coded });
-    const part = placed(builder, builder.take(), layer, place.dims);
-    const result: QuantizedLayer = {
+    writer.add(layer, format, coded);
+    return {
       ...described(plan, layer),
       grid: { ...specOf(plan.bits), scales: coded.reduce((n, slice) => n + slice.grid.scales.length, 0) },
-      bytes: totalBytes(stored),
-      stored,
-      fileBytes: encodedBytes(part),
+      bytes: 0,
+      stored: undefined,
+      fileBytes: 0,
       ...errors(wasm, w, values),
       gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
       values: this.options.keepValues === false ? dropped(layer) : weightOfRows(wasm, layer, values),
       coded: this.options.keepValues === false ? undefined : coded,
     };
-    return { part, result };
   }
+}
+
+/** @throws UsageError where a format cannot take the place of what reads the weight */
+function checkReplaced({ plan, layer, format, specOf }: Job, around: Surroundings): void {
+  if (plan.bits === 32 || !format.replace) return;
+  const reason = format.refuses(layer, specOf(plan.bits), around);
+  if (reason !== undefined)
+    throw new UsageError(`plan, layer '${plan.name}': format ${format.name}: ${reason}; use format dense`);
 }
 
 /** @throws UsageError for a width for every row that layer and format cannot have */
@@ -334,6 +344,7 @@ function prepared(model: Model, jobs: readonly Job[]): Model {
       format.opset(specOf(plan.bits)),
       `layer '${plan.name}' as ${format.name} at ${plan.bits} bits`,
     );
+  for (const { format } of jobs) if (format.replace) target = withOpset(target, format.domain, 1);
   return jobs.length ? withoutInitializerInputs(target) : target;
 }
 
@@ -347,30 +358,15 @@ function withoutInitializerInputs(model: Model): Model {
   return withIrVersion(withGraph(model, { inputs: model.graph.inputs.filter((v) => !names.has(v.name)) }), 4);
 }
 
-function assembled(model: Model, parts: readonly Part[], jobs: readonly Job[]): Model {
+function assembled(model: Model, builder: Builder, writer: Writer, jobs: readonly Job[]): Model {
   if (!jobs.length) return model;
+  writer.finish();
+  const parts = [builder.common(), ...writer.parts];
   const { graph } = model;
-  const replaced = new Set(jobs.map((job) => job.layer.weight));
+  const gone = new Set(jobs.map((job) => job.layer.weight));
   return withGraph(model, {
-    nodes: [...parts.flatMap((p) => p.nodes), ...graph.nodes],
-    initializers: [...graph.initializers.filter((t) => !replaced.has(t.name)), ...parts.flatMap((p) => p.initializers)],
-    inputs: graph.inputs.filter((v) => !replaced.has(v.name)),
+    nodes: [...parts.flatMap((p) => p.nodes), ...graph.nodes.flatMap((n) => writer.replaced.get(n) ?? [n])],
+    initializers: [...graph.initializers.filter((t) => !gone.has(t.name)), ...parts.flatMap((p) => p.initializers)],
+    inputs: graph.inputs.filter((v) => !gone.has(v.name)),
   });
-}
-
-/** Bytes that nodes and initializers take in a file. */
-function encodedBytes({ nodes, initializers }: Part): number {
-  const size = (part: Part): number =>
-    writeModel({
-      irVersion: 4,
-      opsets: new Map(),
-      producer: '',
-      graph: { name: '', ...part, inputs: [], outputs: [], valueInfo: [], rest: new Uint8Array(0) },
-      functions: [],
-      rest: new Uint8Array(0),
-    }).length;
-  let bytes = size({ nodes, initializers }) - size({ nodes: [], initializers: [] });
-  // The graph's own length prefix, one byte when empty, has grown too: a byte for every 7 bits.
-  for (let rest = bytes; rest >= 128; rest = Math.floor(rest / 128)) bytes--;
-  return bytes;
 }

@@ -20,7 +20,7 @@ const SHARE = 0.75;
 const THOROUGH: Readonly<Record<string, string>> = { 'gptq+cd': 'gptq+cd+pairs' };
 /** Inputs whose mean square change, on the first batch, is below this share of theirs keep the Gram matrix they had. */
 const LITTLE = 1e-3;
-/** Bytes of values kept between two layers, of all batches; what is beyond is not run on. */
+/** Bytes of values kept unless told. */
 const KEPT = 2 ** 30;
 
 export interface SequentialOptions {
@@ -32,8 +32,6 @@ export interface SequentialOptions {
   readonly spec: Pick<GridSpec, 'clip' | 'scaleType'>;
   /** A layer's weight in row form. */
   readonly float: (layer: Layer) => Float32Array;
-  /** A layer in codes at the plan's widths, rounded by itself; where there, what is looked for starts there. */
-  readonly coded?: ((layer: Layer, width: number | readonly number[]) => Coded) | undefined;
   /** The initializer that what rows left out give on average goes to (`Candidates.bias`). */
   readonly bias?:
     | ((
@@ -46,6 +44,8 @@ export interface SequentialOptions {
   readonly dataset: Dataset;
   readonly batch: number;
   readonly samples: number;
+  /** Bytes of values kept between two layers, of all batches; what is beyond is not run on. Default 1 GiB. */
+  readonly kept?: number | undefined;
   readonly progress?: Progress | undefined;
 }
 
@@ -79,12 +79,13 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
     groups.map((g) => g.reads),
   );
   const pairs: Pair[] = [];
+  const most = options.kept ?? KEPT;
   let kept = 0;
   for await (const { feeds, count } of dataset.batches(batch, { limit: options.samples })) {
     const values = new Map(Object.entries(feeds));
     pairs.push({ original: values, quantized: values, count });
     kept += bytesOf(values);
-    if (kept > KEPT) break;
+    if (kept > most) break;
   }
   const coded = new Map<string, Coded>();
   const weights = new Map<string, Tensor>();
@@ -132,8 +133,7 @@ function quantized(
     scaleType,
   });
   const width = rowBits ?? bits;
-  const near = options.coded?.(layer, width);
-  return encode(wasm, target, rows, cols, width, specOf, THOROUGH[rounding] ?? rounding, under, near);
+  return encode(wasm, target, rows, cols, width, specOf, THOROUGH[rounding] ?? rounding, under);
 }
 
 /** Layers that read the same values: none of them depends on another. */
@@ -171,7 +171,7 @@ async function measure(
   group: Group,
   pairs: Pair[],
   weights: ReadonlyMap<string, Tensor>,
-  { float, gram }: Pick<SequentialOptions, 'float' | 'gram'>,
+  { float, gram, kept: most = KEPT }: Pick<SequentialOptions, 'float' | 'gram' | 'kept'>,
 ): Promise<Map<string, Measured>> {
   const sums = alike(group.layers).map((layers) => ({
     layers,
@@ -199,7 +199,7 @@ async function measure(
       pair.original = before.next;
       pair.quantized = after.next;
       kept += bytesOf(before.next) + (same ? 0 : bytesOf(after.next));
-      if (kept > KEPT && i + 1 < pairs.length) pairs.length = i + 1;
+      if (kept > most && i + 1 < pairs.length) pairs.length = i + 1;
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return new Map(

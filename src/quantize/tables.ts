@@ -3,14 +3,15 @@ import type { Plane } from '../grid/index.ts';
 import type { Builder } from './builder.ts';
 
 /**
- * Name of an int8 [256, 8 / p] table: row v holds the 8 / p fields of p bits in a byte v, low bits first, each times
+ * Name of an int8 or float [256, 8 / p] table: row v holds the 8 / p fields of p bits in a byte v, low bits first, each times
  * 2^shift plus `offset`. Computed in the model, by operators every opset from 7 has, out of one ramp of 256 bytes, and
  * shared by all weights: a stored table would be up to 2 KB for each plane, shift and offset.
  */
-export function planeTable(b: Builder, { p, shift }: Plane, offset: number): string {
-  return b.shared(`table ${p} ${shift} ${offset}`, () => {
+export function planeTable(b: Builder, { p, shift }: Plane, offset: number, float: boolean): string {
+  return b.shared(`table ${p} ${shift} ${offset} ${float}`, () => {
     const moved = shift === 0 ? fields(b, p) : b.node('Mul', [fields(b, p), b.floats([2 ** shift])]);
-    return b.cast(offset === 0 ? moved : b.node('Add', [moved, b.floats([offset])]), DATA_TYPES.int8);
+    const table = offset === 0 ? moved : b.node('Add', [moved, b.floats([offset])]);
+    return float ? table : b.cast(table, DATA_TYPES.int8);
   });
 }
 

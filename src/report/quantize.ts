@@ -25,6 +25,8 @@ import {
   printable,
 } from './text.ts';
 import type { AllocationResult, QuantizeReport } from './types.ts';
+import { activationsText } from './activations.ts';
+import { verificationText } from './verification.ts';
 
 /** The report as text, without a final line break. */
 export function quantizeText(report: QuantizeReport, options: ReportOptions = {}): string {
@@ -34,6 +36,7 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
     section(style, 'Layers', layers(report, options.all ?? false)),
     section(style, 'Allocations compared', allocations(report)),
     section(style, 'Tuning', tuning(report)),
+    report.activations ? section(style, 'Activations', activationsText(report.activations, report.unit)) : '',
     section(style, 'How metrics ranked these allocations', ranks(report)),
     section(style, 'How metrics ranked the layers, against what was measured', metricRanks(report)),
     section(style, 'Bytes of the file', parts(report)),
@@ -44,6 +47,7 @@ export function quantizeText(report: QuantizeReport, options: ReportOptions = {}
           evaluationText(report.evaluation),
         )
       : '',
+    report.verification ? section(style, 'In stock runtimes', verificationText(report.verification, style)) : '',
     section(style, 'What is known, and how', guaranteesText(style, report.guarantees)),
     section(style, 'Left in float', report.left.length === 0 ? '' : leftText(report.left)),
   );

@@ -1,6 +1,7 @@
-import type { Granularity } from '../allocate/types.ts';
+import type { Granularity, PlanActivation } from '../allocate/types.ts';
 import type { RankAgreement } from '../curvature/ranking.ts';
 import type { TuneReport } from '../tune/index.ts';
+import type { VerificationReport } from '../verify/runtime.ts';
 import type { FigureLabel } from '../verify/validator.ts';
 
 /** How a figure is known: a theorem whose hypotheses were checked, a measurement on that many samples, or a heuristic. */
@@ -76,6 +77,8 @@ export interface ReferenceReport {
   readonly crossEntropy: number | null;
   /** Mean KL(reference || model) in nats a prediction; null for outputs that are no distributions. */
   readonly kl: number | null;
+  /** Half the width of its 95 % interval (normal approximation over samples); null without it, and for a single sample. */
+  readonly klError: number | null;
   /** Squared error / squared norm of the outputs. */
   readonly relativeSquaredError: number;
   readonly maxError: number;
@@ -140,8 +143,32 @@ export interface QuantizeReport {
   /** What went otherwise than the data's owner may think: roundings that fell back, passes cut short, samples too few to hold back. */
   readonly notes: readonly string[];
   readonly evaluation: EvaluationReport | null;
+  /** How activations are rounded to integers; absent where that was not asked for. */
+  readonly activations?: ActivationReport;
+  /** What stock runtimes did with the written file; absent where it was not run in any. */
+  readonly verification?: VerificationReport;
   readonly guarantees: readonly Guarantee[];
   readonly seconds: number;
+}
+
+/** Activations as integers. */
+export interface ActivationReport {
+  /** static: constant scales; dynamic: scales found in every run; none: no operator could be, or was allowed to be, one of integers. */
+  readonly mode: 'static' | 'dynamic' | 'none';
+  /** How ranges were chosen. */
+  readonly range: string;
+  /** Operators that multiply integers. */
+  readonly operators: number;
+  /** Values that are rounded. `damage`: of the value's group alone, where it was measured. */
+  readonly values: readonly (PlanActivation & { readonly damage: number | null })[];
+  /** Layers whose operators stay in float, and why. */
+  readonly left: readonly { readonly layer: string; readonly reason: string }[];
+  /** Damage on the samples that judge plans with the weights alone quantized, and with activations rounded too. */
+  readonly weights: number | null;
+  readonly together: number | null;
+  /** Of widths that were chosen: the sum of single groups' damages, and the most that activations were allowed to add. */
+  readonly predicted: number | null;
+  readonly limit: number | null;
 }
 
 /** A metric that could not be measured on this model has its reason in place of figures. */
@@ -278,6 +305,8 @@ export interface SweepPoint {
   readonly crossEntropy: number | null;
   /** Mean KL(fp32 || this) in nats a prediction; squared error / squared norm for outputs that are no distributions. */
   readonly damage: number;
+  /** Half the width of its 95 % interval; null where it is no KL, and for a single sample. */
+  readonly damageError: number | null;
   readonly flips: number | null;
 }
 

@@ -1,7 +1,8 @@
 import type { Layer } from '../graph/layers.ts';
 import { type Coded, decode, fromHalf, type Grid, type Slice, toHalf } from '../grid/index.ts';
-import { weightOfRows, weightRows } from '../grid/weight.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { toRows } from '../grid/rows.ts';
+import { weightOfRows } from '../grid/weight.ts';
+import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Adam } from './adam.ts';
 
@@ -45,8 +46,8 @@ export class TunedWeight {
    * @param rates how far positions move, in codes, and scales, relative to what they were
    */
   step(gradient: Float32Array, rates: { readonly positions: number; readonly scales: number }): void {
-    const { dims } = this.layer;
-    const rows = weightRows(this.wasm, { ...this.layer, dtype: 'float' }, tensor('float', dims, gradient));
+    const { shape, rowAxis, lead } = this.layer;
+    const rows = toRows(this.wasm, gradient, shape, rowAxis, lead);
     for (const slice of this.slices) slice.step(picked(rows, slice.start), rates.positions, rates.scales);
   }
 }

@@ -1,20 +1,21 @@
+import * as math from '../math.ts';
 /** ln n! for whole n >= 0, to about 1e-15 relative: a product below 32, Stirling's series above. */
 export function logFactorial(n: number): number {
   if (n < 32) {
     let product = 1;
     for (let k = 2; k <= n; k++) product *= k;
-    return Math.log(product);
+    return math.log(product);
   }
   const x = n + 1;
   const y = 1 / (x * x);
   const series = (1 / 12 - y * (1 / 360 - y * (1 / 1260 - y * (1 / 1680 - y / 1188)))) / x;
-  return (x - 0.5) * Math.log(x) - x + 0.5 * Math.log(2 * Math.PI) + series;
+  return (x - 0.5) * math.log(x) - x + 0.5 * math.log(2 * Math.PI) + series;
 }
 
 /** P(X = k) for X ~ Binomial(n, p), 0 < p < 1. */
 function density(n: number, k: number, p: number): number {
   const choose = logFactorial(n) - logFactorial(k) - logFactorial(n - k);
-  return Math.exp(choose + k * Math.log(p) + (n - k) * Math.log1p(-p));
+  return math.exp(choose + k * math.log(p) + (n - k) * math.log1p(-p));
 }
 
 /** P(X >= k). Summed from the larger terms on, until the rest no longer counts. */

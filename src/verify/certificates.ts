@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { lowerTail, upperTail } from './binomial.ts';
 
 /** Statements that hold for certain, or with a stated confidence on data held out; proofs in docs/theory.md. */
@@ -146,7 +147,7 @@ export function empiricalBernstein(values: ArrayLike<number>, cap: number, confi
     const d = Math.min(values[i]!, cap) - mean;
     squares += d * d;
   }
-  const log = Math.log(2 / (1 - confidence));
+  const log = math.log(2 / (1 - confidence));
   const upper = mean + Math.sqrt((2 * (squares / (n - 1)) * log) / n) + (7 * cap * log) / (3 * (n - 1));
   return { mean, upper: Math.min(upper, cap), samples: n };
 }

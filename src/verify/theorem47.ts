@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 /**
  * Theorem 4.7 (precision obstruction) in the reading that is true; proofs in docs/theory.md.
  *
@@ -84,5 +85,5 @@ function log2Ratio(a: number, b: number): number {
     ratio *= 2;
     whole--;
   }
-  return whole + Math.log2(ratio);
+  return whole + math.log2(ratio);
 }

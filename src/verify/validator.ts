@@ -1,3 +1,4 @@
+import * as math from '../math.ts';
 import { argmaxCertified, clopperPearson, empiricalBernstein, klBound, marginOf, spread } from './certificates.ts';
 
 /** How a figure is known: a theorem whose hypotheses were checked, a measurement on that many samples, or a heuristic. */
@@ -178,7 +179,7 @@ export class QuantizationValidator {
       samples,
       predictions: rows,
       labelled,
-      figures: [...figures, ...this.accuracies(), ...this.guarantees()],
+      figures: [...figures, ...this.accuracies(), ...this.klError(), ...this.guarantees()],
       requirements,
       met: requirements.every((r) => r.met),
     };
@@ -220,7 +221,7 @@ export class QuantizationValidator {
     if (argmaxCertified(marginOf(p), range)) this.certified++;
     let kl = 0;
     for (let c = 0; c < cols; c++) {
-      const weight = Math.exp(p[c]!);
+      const weight = math.exp(p[c]!);
       if (weight > 0) kl += weight * (p[c]! - q[c]!);
     }
     return Number.isNaN(kl) ? Number.POSITIVE_INFINITY : Math.max(0, kl);
@@ -229,14 +230,14 @@ export class QuantizationValidator {
   private logProbabilities(x: ArrayLike<number>, from: number, cols: number): Float64Array {
     const out = new Float64Array(cols);
     if (this.kind === 'probabilities') {
-      for (let c = 0; c < cols; c++) out[c] = Math.log(Math.max(x[from + c]!, LEAST_PROBABILITY));
+      for (let c = 0; c < cols; c++) out[c] = math.log(Math.max(x[from + c]!, LEAST_PROBABILITY));
       return out;
     }
     let max = Number.NEGATIVE_INFINITY;
     for (let c = 0; c < cols; c++) max = Math.max(max, x[from + c]!);
     let sum = 0;
-    for (let c = 0; c < cols; c++) sum += Math.exp(x[from + c]! - max);
-    for (let c = 0; c < cols; c++) out[c] = x[from + c]! - max - Math.log(sum);
+    for (let c = 0; c < cols; c++) sum += math.exp(x[from + c]! - max);
+    for (let c = 0; c < cols; c++) out[c] = x[from + c]! - max - math.log(sum);
     return out;
   }
 
@@ -271,6 +272,16 @@ export class QuantizationValidator {
       figure('referenceCrossEntropy', nll.reference, 'mean -log p(label) in nats, reference model'),
       figure('crossEntropy', nll.quantized, 'mean -log p(label) in nats, quantized model'),
     ];
+  }
+
+  /** Of the mean KL: 1.96 standard errors over samples. */
+  private klError(): Figure[] {
+    const { kl, samples } = this;
+    if (this.kind === 'values' || samples < 2) return [];
+    const centre = mean(kl);
+    const variance = kl.reduce((sum, v) => sum + (v - centre) ** 2, 0) / (samples - 1);
+    const statement = 'half the width of the 95 % interval of the mean KL, nats (normal approximation)';
+    return [{ name: 'klError', value: 1.96 * Math.sqrt(variance / samples), label: 'measured', samples, statement }];
   }
 
   private guarantees(): Figure[] {

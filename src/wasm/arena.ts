@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../errors.ts';
+import { MemoryError } from '../errors.ts';
 import type { TypedArray } from '../tensor.ts';
 
 export const PAGE = 65536;
@@ -29,6 +29,10 @@ export class Arena {
   #top: number;
   #used = 0;
   #peak = 0;
+  /** Whether all that the memory may grow to is there, so that blocks can be taken from its end. */
+  #whole = false;
+  /** Asked when there is no room left: frees something and returns true, or false where there is nothing to free. */
+  onShort: (() => boolean) | undefined;
 
   /**
    * @param memory the kernels' memory
@@ -54,6 +58,11 @@ export class Arena {
     return this.#used;
   }
 
+  /** Largest size the memory may grow to, in bytes. */
+  get limit(): number {
+    return this.#limit;
+  }
+
   /** Largest `used` so far. */
   get peak(): number {
     return this.#peak;
@@ -61,15 +70,23 @@ export class Arena {
 
   /**
    * A block of that many bytes at a multiple of 16; its contents are undefined. A block of 0 bytes still has its own address.
+   * @param high for what stays longer than the values of a run: where the memory has a limit it is taken from the end, so that holes
+   *   left by the one and the other do not lie between each other
    * @throws RangeError when bytes is not a whole number >= 0
-   * @throws UnsupportedError when the memory cannot grow far enough
+   * @throws MemoryError when the memory cannot grow far enough
    */
-  alloc(bytes: number): number {
+  alloc(bytes: number, high = false): number {
     if (!Number.isSafeInteger(bytes) || bytes < 0) {
       throw new RangeError(`arena.alloc: expected a whole number of bytes >= 0, found ${bytes}`);
     }
     const size = Math.max(align(bytes), ALIGNMENT);
-    const ptr = this.#takeFree(size) ?? this.#takeTop(size, bytes);
+    if (high && !this.#whole && this.#limit < ADDRESSABLE) this.#reserve();
+    const take = () => (high && this.#whole ? this.#takeLast(size) : (this.#takeFree(size) ?? this.#takeTop(size)));
+    let ptr = take();
+    while (ptr === undefined) {
+      if (size > this.#limit || !this.onShort?.()) throw this.#shortage(bytes, size);
+      ptr = take();
+    }
     this.#live.set(ptr, size);
     this.#used += size;
     if (this.#used > this.#peak) this.#peak = this.#used;
@@ -137,6 +154,11 @@ export class Arena {
     this.u8(ptr, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
   }
 
+  /** Copies bytes from one place to another; they may overlap. */
+  copy(to: number, from: number, bytes: number): void {
+    new Uint8Array(this.memory.buffer).copyWithin(to, from, from + bytes);
+  }
+
   #takeFree(size: number): number | undefined {
     const free = this.#free;
     for (let i = 0; i < free.length; i++) {
@@ -153,31 +175,61 @@ export class Arena {
     return undefined;
   }
 
-  #takeTop(size: number, asked: number): number {
+  /** From the end of the last free span that is large enough. */
+  #takeLast(size: number): number | undefined {
+    const free = this.#free;
+    for (let i = free.length - 1; i >= 0; i--) {
+      const span = free[i]!;
+      if (span.size < size) continue;
+      span.size -= size;
+      if (span.size === 0) free.splice(i, 1);
+      return span.ptr + span.size;
+    }
+    return undefined;
+  }
+
+  /** Grows to the limit; pages that are never written to take no memory. */
+  #reserve(): void {
+    const end = Math.floor(this.#limit / PAGE) * PAGE;
+    const have = this.memory.buffer.byteLength;
+    if (end <= this.#top || (end > have && !this.#grow(end, have))) return;
+    this.#whole = true;
+    const from = this.#top;
+    this.#top = end;
+    this.#insert(from, end - from);
+  }
+
+  #takeTop(size: number): number | undefined {
     const ptr = this.#top;
     const end = ptr + size;
     const have = this.memory.buffer.byteLength;
-    if (end > have) this.#grow(end, have, asked);
+    if (end > have && !this.#grow(end, have)) return undefined;
     this.#top = end;
     return ptr;
   }
 
   /** Grows by a quarter at least, so that many small blocks do not mean many grows; by just enough where that is refused. */
-  #grow(end: number, have: number, asked: number): void {
+  #grow(end: number, have: number): boolean {
     const need = Math.ceil((end - have) / PAGE);
     const room = Math.floor((this.#limit - have) / PAGE);
     for (const pages of new Set([Math.min(Math.max(need, Math.ceil(have / PAGE / 4)), room), need])) {
       if (pages < need || pages > room) continue;
       try {
         this.memory.grow(pages);
-        return;
+        return true;
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
       }
     }
-    throw new UnsupportedError(
-      `wasm memory: cannot allocate ${asked} bytes: ${this.#used} in use, ${have} of at most ${this.#limit} reserved; use a smaller batch or raise maxBytes`,
-    );
+    return false;
+  }
+
+  #shortage(asked: number, size: number): MemoryError {
+    const have = this.memory.buffer.byteLength;
+    const needed = this.#base + this.#used + size;
+    const use = `${this.#used} in use, ${have} of at most ${this.#limit} reserved`;
+    const advice = `${needed} or more would be needed here: use a smaller batch or raise the limit (--max-memory, maxBytes)`;
+    return new MemoryError(`wasm memory: cannot allocate ${asked} bytes: ${use}; ${advice}`, needed);
   }
 
   #insert(ptr: number, size: number): void {
@@ -203,7 +255,7 @@ export class Arena {
       span.size += after.size;
       free.splice(lo, 1);
     }
-    if (span.ptr + span.size === this.#top) {
+    if (span.ptr + span.size === this.#top && !this.#whole) {
       this.#top = span.ptr;
       free.pop();
     }

@@ -25,6 +25,14 @@ export class KernelError extends Error {
   }
 }
 
+/** Work, in nanoseconds or so, that is worth giving to another thread: to wake it costs about as much. */
+export const LEAST_WORK = 30000;
+
+/** How many of the threads that much work is worth: 1 to `threads`. */
+export function threadsFor(work: number, threads: number): number {
+  return Math.max(1, Math.min(threads, Math.floor(work / LEAST_WORK)));
+}
+
 /** A range of work: `count` things from the one numbered `from` on. */
 export interface Part {
   readonly from: number;

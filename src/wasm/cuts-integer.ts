@@ -116,6 +116,17 @@ const scaleSums: Cutter = (args) => ({
   ],
 });
 
+const addCodes: Cutter = () => ({
+  count: 8,
+  unit: 16,
+  work: 0.6,
+  moves: [
+    [0, 1],
+    [4, 1],
+    [14, 1],
+  ],
+});
+
 /** Kernels of integers that an engine with threads cuts by itself. */
 export const INTEGER_CUTS: { readonly [N in KernelName]?: Cutter } = {
   qgemm,
@@ -125,4 +136,5 @@ export const INTEGER_CUTS: { readonly [N in KernelName]?: Cutter } = {
   decode_panels: decode,
   requantize,
   scale_sums: scaleSums,
+  add_codes: addCodes,
 };

@@ -214,9 +214,19 @@ function fields(args: readonly number[]): Cut {
 }
 
 /** Planes with weights of their own. */
-function depthwise(args: readonly number[]): Cut {
+function depthwise(args: readonly number[], kernels: Kernels): Cut {
   const [, , multiplier, h, w, , kh, kw] = args as [number, number, number, number, number, number, number, number];
-  const places = args[14]! * args[15]!;
+  const [sh, sw, , , dh, dw, oh, ow] = args.slice(8, 16) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  const places = oh * ow;
   return {
     count: 1,
     unit: 1,
@@ -225,7 +235,10 @@ function depthwise(args: readonly number[]): Cut {
       [0, 4 * h * w],
       [5, 4 * multiplier * kh * kw],
       [16, 4 * multiplier * places],
+      [17, 4 * multiplier],
+      [18, 4 * multiplier * places],
     ],
+    scratch: [21, kernels.depthwise_scratch(kh, kw, sh, sw, dh, dw, oh, ow)],
   };
 }
 

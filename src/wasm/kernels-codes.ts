@@ -64,7 +64,8 @@ export interface CodeKernels {
 
   /**
    * Lower Cholesky factor of h[perm, perm] + damp I: h is [n, n] floats, perm i32 [n], l [n, n] doubles, row-major, its upper triangle left as it
-   * was. Returns 0, or 1 + the first row whose pivot is not above 1e-14 of what it started from; l is then unusable. scratch: 32 bytes.
+   * was. Returns 0, or 1 + the first row whose pivot is not above 1e-14 of what it started from; l is then unusable. scratch:
+   * `gram_f64_scratch()` bytes.
    */
   cholesky(h: Ptr, n: number, perm: Ptr, damp: number, l: Ptr, scratch: Ptr): number;
   /**
@@ -78,8 +79,9 @@ export interface CodeKernels {
   solve_unit(trans: number, n: number, rows: number, u: Ptr, ldu: number, t: Ptr): void;
   /**
    * Rounds n columns with feedback among them, transposed: w (weights), t (weights and the feedback of columns before; overwritten), e (out: w -
-   * level * scale) and levels (out: code - zero, floats) are [n, rows], rows a multiple of 4; u as `unit_factor` made it, at these columns'
-   * diagonal; scales and zeros (as floats) are [units, rows], blocks i32 [n] the unit of each column; top: the largest code.
+   * level * scale) and levels (out: code - zero, floats) are [n, rows], rows a multiple of 4; u and d as `unit_factor` made them, at these
+   * columns' diagonal; scales and zeros (as floats) are [units, rows], blocks i32 [n] the unit of each column; top: the largest code. Adds
+   * what these columns do to e H e' to errors, doubles [rows].
    */
   gptq_block(
     n: number,
@@ -92,12 +94,14 @@ export interface CodeKernels {
     zeros: Ptr,
     blocks: Ptr,
     top: number,
+    d: Ptr,
     e: Ptr,
     levels: Ptr,
+    errors: Ptr,
   ): void;
   /**
    * Coordinate descent on the levels (code - zero, floats) of rows under e H e', e = w - level * scale, at most `sweeps` passes a row at a time,
-   * with pairs 1 also over pairs of columns whose levels move by one each;
+   * at most `pairs` times also over pairs of columns whose levels move by one each;
    * with refit 1 in turn with the scales' least-squares values, rounded to halves with half 1. Overwrites levels, g and scales; never raises a
    * row's error. w, hw = w H (read with refit 1 and perRow 1 only), levels, g = e H: [rows, n]; h: [n, n], symmetric; scales, zeros (as floats):
    * [rows, perRow]; blocks: i32 [n], ascending, the scale of each column; errors: f64 [rows], e H e' at the end. Columns whose H_jj is 0 keep

@@ -109,6 +109,81 @@ export interface IntegerKernels {
   /** y = (x + addend) factor + bias, each step rounded to float: x is i32 [rows, cols]; addends i32, factors f32, bias f32, all [cols], addends and bias or 0. y may be x. */
   scale_sums(x: Ptr, rows: number, cols: number, addends: Ptr, factors: Ptr, bias: Ptr, y: Ptr): void;
 
+  // Convolution of bytes by 3x3 filters in tiles of 2x2 places, exact (assembly/qwinograd.ts)
+
+  /** Panels of the transformed filters of m outputs. */
+  qwinograd_panels(m: number): number;
+  qwinograd_filter_bytes(m: number, c: number): number;
+  /** The filters w [m, c, 3, 3] of bytes, u8 or with signed 1 i8, less zero, transformed for `qwinograd`. */
+  qwinograd_filter(w: Ptr, m: number, c: number, signed: number, zero: number, out: Ptr): void;
+  /**
+   * y [n, m, oh, ow] for tiles [from, to) of all images' ceil(oh / 2) ceil(ow / 2) and filters of panels [panel, end): codes as `requantize` makes
+   * them by row, or with factors 0 the sums in i32 (bias is not looked at). Four times a sum must fit 32 bits. x: bytes [n, c, hp, wp] as
+   * pad_bytes makes them, hp >= 2 ceil(oh / 2) + 2, wp likewise, and 32 bytes that may be read. scratch: `qwinograd_scratch(c)` bytes.
+   */
+  qwinograd(
+    x: Ptr,
+    c: number,
+    hp: number,
+    wp: number,
+    signed: number,
+    zeroA: number,
+    u: Ptr,
+    m: number,
+    oh: number,
+    ow: number,
+    bias: Ptr,
+    factors: Ptr,
+    type: number,
+    zero: number,
+    lo: number,
+    hi: number,
+    y: Ptr,
+    from: number,
+    to: number,
+    panel: number,
+    end: number,
+    scratch: Ptr,
+  ): void;
+  qwinograd_scratch(c: number): number;
+  /** Planes [h, w] of bytes put into planes [hp, wp] at (pt, pl), everything else `value`. */
+  pad_bytes(
+    x: Ptr,
+    planes: number,
+    h: number,
+    w: number,
+    pt: number,
+    pl: number,
+    hp: number,
+    wp: number,
+    value: number,
+    y: Ptr,
+  ): void;
+
+  /** y = x of n i32, rounded to float. */
+  i32_to_f32(x: Ptr, n: number, y: Ptr): void;
+  /**
+   * code = clamp(roundeven(((a - zeroA) scaleA + (b - zeroB) scaleB) / scale) + zero, lo, hi) for n bytes each, each step rounded to float; the zero
+   * point for NaN. Types: 0 u8, 1 i8.
+   */
+  add_codes(
+    a: Ptr,
+    typeA: number,
+    zeroA: number,
+    scaleA: number,
+    b: Ptr,
+    typeB: number,
+    zeroB: number,
+    scaleB: number,
+    n: number,
+    scale: number,
+    type: number,
+    zero: number,
+    lo: number,
+    hi: number,
+    out: Ptr,
+  ): void;
+
   // Products of floats with panels of codes
 
   /**

@@ -1,20 +1,12 @@
 import type { CodeKernels } from './kernels-codes.ts';
+import type { ElementwiseKernels } from './kernels-elementwise.ts';
 import type { GradientKernels } from './kernels-gradient.ts';
 import type { IntegerKernels } from './kernels-integer.ts';
 
 /** Byte address in wasm memory. Elements need no alignment beyond what the host's own views ask for. */
 export type Ptr = number;
 
-/** y[i] = f(a[i], b[i]), n floats each. y may be a or b. */
-export type Binary = (a: Ptr, b: Ptr, y: Ptr, n: number) => void;
-/** y[i] = f(a[i], s), n floats. y may be a. */
-export type BinaryScalar = (a: Ptr, s: number, y: Ptr, n: number) => void;
-/** y[r, c] = f(a[r, c], b[c]): a and y are [rows, cols], b is [cols]. y may be a. */
-export type BinaryRow = (a: Ptr, b: Ptr, y: Ptr, rows: number, cols: number) => void;
-/** y[r, c] = f(a[r, c], b[r]): a and y are [rows, cols], b is [rows]. y may be a. */
-export type BinaryColumn = (a: Ptr, b: Ptr, y: Ptr, rows: number, cols: number) => void;
-/** y[i] = f(x[i]), n floats. y may be x. */
-export type Unary = (x: Ptr, y: Ptr, n: number) => void;
+export type { Binary, BinaryColumn, BinaryRow, BinaryScalar, Unary } from './kernels-elementwise.ts';
 
 /** y[r] = f(x[r, :]): x is [rows, cols], y is [rows]. */
 export type ReduceRows = (x: Ptr, rows: number, cols: number, y: Ptr) => void;
@@ -24,7 +16,7 @@ export type ReduceRows = (x: Ptr, rows: number, cols: number, y: Ptr) => void;
  * i32. A kernel reads and writes exactly the elements its shapes name, keeps no state, allocates nothing and sums in an
  * order that depends on the shapes only. Sizes of 0 are legal. Nothing is checked: callers pass what the comments ask for.
  */
-export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
+export interface Kernels extends CodeKernels, ElementwiseKernels, GradientKernels, IntegerKernels {
   /** First address above the module's static data. */
   heap_base(): Ptr;
   /** 1 in the relaxed build, 0 in the plain one. */
@@ -191,17 +183,19 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
   ): void;
   /** Panels of the transformed filters of m outputs. */
   winograd_panels(m: number): number;
-  /** Bytes of the transformed filters. */
-  winograd_filter_bytes(m: number, c: number): number;
+  /** Bytes of the transformed filters for tiles of `side` x `side` outputs, 2 or 4. */
+  winograd_filter_bytes(side: number, m: number, c: number): number;
   /** Panels [panel, end) of the filters w [m, c, 3, 3], transformed for `winograd`. scratch: 2048 bytes. */
-  winograd_filter(w: Ptr, m: number, c: number, out: Ptr, panel: number, end: number, scratch: Ptr): void;
+  winograd_filter(side: number, w: Ptr, m: number, c: number, out: Ptr, panel: number, end: number, scratch: Ptr): void;
   /**
-   * y [n, m, oh, ow] = clamp(x * filters + bias + residual, low, high) for 3x3 filters at stride 1, as F(4x4, 3x3): tiles [from, to) of
-   * the ceil(oh / 4) ceil(ow / 4) of each image in turn, outputs of panels [panel, end). x [n, c, hp, wp] is padded, hp and wp at least
-   * 4 ceil(oh / 4) + 2 and 4 ceil(ow / 4) + 2, and 128 bytes that may be read follow it. Bias and residual may be 0.
-   * @param scratch `winograd_scratch(c)` bytes; its first i32 becomes 1 where a sum is not finite, else 0
+   * y [n, m, oh, ow] = clamp(x * filters + bias + residual, low, high) for 3x3 filters at stride 1, as F(4x4, 3x3) with side 4, as
+   * F(2x2, 3x3) with side 2: tiles [from, to) of the ceil(oh / side) ceil(ow / side) of each image in turn, outputs of panels
+   * [panel, end). x [n, c, hp, wp] is padded, hp and wp at least side ceil(oh / side) + 2 and side ceil(ow / side) + 2, and 128
+   * bytes that may be read follow it. Bias and residual may be 0.
+   * @param scratch `winograd_scratch(side, c)` bytes; its first i32 becomes 1 where a sum is not finite, else 0
    */
   winograd(
+    side: number,
     x: Ptr,
     c: number,
     hp: number,
@@ -221,10 +215,12 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
     end: number,
     scratch: Ptr,
   ): void;
-  winograd_scratch(c: number): number;
+  winograd_scratch(side: number, c: number): number;
   /**
-   * y[p * multiplier + q, oy, ox] = sum over (ky, kx) of weights[p * multiplier + q, ky, kx] x[p, oy*sh - pt + ky*dh, ox*sw - pl + kx*dw],
-   * x being 0 outside the image: x is [planes, h, w], y [planes * multiplier, oh, ow].
+   * y[f, oy, ox] = clamp(sum over (ky, kx) of weights[f, ky, kx] x[p, oy*sh - pt + ky*dh, ox*sw - pl + kx*dw] + bias[f] +
+   * residual[f, oy, ox], low, high), f = p * multiplier + q, x being 0 outside the image: x is [planes, h, w], y and residual
+   * [planes * multiplier, oh, ow]. Bias and residual may be 0.
+   * @param scratch `depthwise_scratch(kh, kw, sh, sw, dh, dw, oh, ow)` bytes
    */
   depthwise2d(
     x: Ptr,
@@ -244,7 +240,22 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
     oh: number,
     ow: number,
     y: Ptr,
+    bias: Ptr,
+    residual: Ptr,
+    low: number,
+    high: number,
+    scratch: Ptr,
   ): void;
+  depthwise_scratch(
+    kh: number,
+    kw: number,
+    sh: number,
+    sw: number,
+    dh: number,
+    dw: number,
+    oh: number,
+    ow: number,
+  ): number;
   /** Maximum over each window of x [planes, h, w] into y [planes, oh, ow]; what lies outside does not count; -Infinity for a window wholly outside; NaN wins. */
   maxpool2d(
     x: Ptr,
@@ -283,104 +294,6 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
     y: Ptr,
   ): void;
 
-  // Elementwise, two operands. min and max return NaN where either operand is NaN. rsub is b - a, rdiv is b / a.
-
-  add: Binary;
-  sub: Binary;
-  mul: Binary;
-  div: Binary;
-  min: Binary;
-  max: Binary;
-  add_scalar: BinaryScalar;
-  sub_scalar: BinaryScalar;
-  mul_scalar: BinaryScalar;
-  div_scalar: BinaryScalar;
-  min_scalar: BinaryScalar;
-  max_scalar: BinaryScalar;
-  rsub_scalar: BinaryScalar;
-  rdiv_scalar: BinaryScalar;
-  add_row: BinaryRow;
-  sub_row: BinaryRow;
-  mul_row: BinaryRow;
-  div_row: BinaryRow;
-  min_row: BinaryRow;
-  max_row: BinaryRow;
-  rsub_row: BinaryRow;
-  rdiv_row: BinaryRow;
-  add_col: BinaryColumn;
-  sub_col: BinaryColumn;
-  mul_col: BinaryColumn;
-  div_col: BinaryColumn;
-  min_col: BinaryColumn;
-  max_col: BinaryColumn;
-  rsub_col: BinaryColumn;
-  rdiv_col: BinaryColumn;
-
-  // Elementwise, one operand. NaN in, NaN out.
-
-  /** max(x, 0) */
-  relu: Unary;
-  neg: Unary;
-  abs: Unary;
-  /** Correctly rounded. */
-  sqrt: Unary;
-  /** 1 / x, correctly rounded. */
-  reciprocal: Unary;
-  /** Within 2 ulp, subnormal results included; Infinity above 88.73, 0 below -103.98. */
-  exp: Unary;
-  /** Natural logarithm within 2 ulp, subnormal arguments included; log(0) = -Infinity, NaN below 0. */
-  log: Unary;
-  /** Within 4 ulp. */
-  erf: Unary;
-  /** Within 4 ulp. */
-  tanh: Unary;
-  /** 1 / (1 + exp(-x)) within 4 ulp (of the smallest normal number, where the result is subnormal). */
-  sigmoid: Unary;
-  /** x (1 + erf(x / sqrt 2)) / 2, within 1e-6 max(1, |x|). */
-  gelu: Unary;
-  /** min(max(x, lo), hi); y may be x. */
-  clip(x: Ptr, y: Ptr, n: number, lo: number, hi: number): void;
-  /** x where x >= 0, alpha x elsewhere; y may be x. */
-  leaky_relu(x: Ptr, y: Ptr, n: number, alpha: number): void;
-  /** Within 3 ulp of the result or 2^-24 for |x| <= 2^20; beyond, its argument is not reduced well enough. */
-  sin: Unary;
-  /** As sin. */
-  cos: Unary;
-  /** log(1 + exp(x)) within 8 ulp. */
-  softplus: Unary;
-  /** x tanh(log(1 + exp(x))) within 8 ulp. */
-  mish: Unary;
-  /** x where x > 0, alpha (exp(beta x) - 1) elsewhere, within 12 ulp for alpha, beta >= 0; y may be x. */
-  elu(x: Ptr, y: Ptr, n: number, alpha: number, beta: number): void;
-  /** x / (1 + exp(-alpha x)); y may be x. */
-  swish(x: Ptr, y: Ptr, n: number, alpha: number): void;
-  /** x (1 + erf(v)) / 2, v = x / factor where divide is 1, x factor where it is 0; y may be x. */
-  erf_gate(x: Ptr, y: Ptr, n: number, factor: number, divide: number): void;
-
-  /**
-   * One step of an LSTM: x [rows, 4 n] holds the gates i, o, f, g before their functions, c [rows, n] the cell state, which becomes
-   * sigmoid(f) c + sigmoid(i) tanh(g); h [rows, n] becomes sigmoid(o) tanh(c).
-   */
-  lstm_gates(x: Ptr, c: Ptr, h: Ptr, rows: number, n: number): void;
-
-  // Normalisations; y may be x.
-
-  /** y[r, :] = exp(x[r, :] - max) / sum; a row with NaN, or of -Infinity only, becomes NaN. */
-  softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
-  /**
-   * As softmax, of x (op 0), x / factor (op 1) or x factor (op 2), plus a mask where that is not 0: row r of it starts r step
-   * floats on. op 0 needs a mask; without one step is 0.
-   */
-  softmax_scores(x: Ptr, op: number, factor: number, mask: Ptr, step: number, y: Ptr, rows: number, cols: number): void;
-  /** y[r, :] = x[r, :] - max - log(sum of exp(x - max)). */
-  log_softmax(x: Ptr, y: Ptr, rows: number, cols: number): void;
-  /** y = (x - mean) / sqrt(variance + eps) * gamma + beta over each row; gamma and beta are [cols], or 0 where absent. */
-  layer_norm(x: Ptr, gamma: Ptr, beta: Ptr, y: Ptr, rows: number, cols: number, eps: number): void;
-  /** y = x / sqrt(mean(x^2) + eps) * gamma over each row; gamma is [cols], or 0 where absent. */
-  rms_norm(x: Ptr, gamma: Ptr, y: Ptr, rows: number, cols: number, eps: number): void;
-  /** y[i, j, :] = x[i, j, :] * scale[j] + shift[j]: x and y are [n, c, spatial], scale and shift [c]. */
-  channel_affine(x: Ptr, scale: Ptr, shift: Ptr, y: Ptr, n: number, c: number, spatial: number): void;
-
   // Reductions; those into `out` accumulate and return f64.
 
   /** out: f64 sum of n floats. */
@@ -409,8 +322,11 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
   min_max(x: Ptr, n: number, out: Ptr): void;
   /** Adds to out, u32 [bins], how many x fall in each of `bins` equal bins of [lo, hi], lo < hi; values outside count in the end bins, NaN nowhere. */
   histogram(x: Ptr, n: number, lo: number, hi: number, bins: number, out: Ptr): void;
-  /** out: f64 [5], of the finite x: count, sum, sum of squares, smallest, largest (Infinity, -Infinity where there is none). */
-  moments(x: Ptr, n: number, out: Ptr): void;
+  /**
+   * Of x [samples, rows, cols]. out: f64 [7]: of the finite ones count, sum, sum of squares, smallest, largest (Infinity, -Infinity where there is
+   * none); of all of them the largest sum of squares of a row, and of a sample (0 where there is none, or only NaN).
+   */
+  moments(x: Ptr, samples: number, rows: number, cols: number, out: Ptr): void;
 
   // Divergences, in nats, f64 inside. p, q, logits are [rows, cols], out is f64 [rows].
 
@@ -438,6 +354,8 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
     s3: number,
     y: Ptr,
   ): void;
+  /** x [d0, d1, d2, d3] to y, run (i, j, k) of d3 elements from i s0 + j s1 + k s2 on; the rest of y stays. */
+  place4(x: Ptr, d0: number, d1: number, d2: number, d3: number, y: Ptr, s0: number, s1: number, s2: number): void;
 
   // Interpolation along one axis: x is [outer, n, inner], y [outer, size, inner]; index: i32 in 0..n-1. y does not overlap x.
 
@@ -472,8 +390,25 @@ export interface Kernels extends CodeKernels, GradientKernels, IntegerKernels {
   qr_scratch(n: number): number;
   /** B = Q B for column-major B [m, cols]; a and tau as qr left them. */
   qr_apply(a: Ptr, m: number, n: number, tau: Ptr, b: Ptr, cols: number): void;
+  /**
+   * Rows [from, from + count) of g = A'A, those elements with column <= row: a column-major [m, n], g row-major [n, n], f64; other elements of g are
+   * left as they are. scratch: `gram_f64_scratch()` bytes.
+   */
+  gram_f64(a: Ptr, m: number, n: number, from: number, count: number, g: Ptr, scratch: Ptr): void;
+  gram_f64_scratch(): number;
+  /**
+   * Lower Cholesky factor of g in place, row-major [n, n] f64, of which only elements with column <= row are touched. Returns 0, or 1 + the first row
+   * whose pivot is not above `least` times what it started from; g is then unusable. scratch: `gram_f64_scratch()` bytes.
+   */
+  cholesky_f64(g: Ptr, n: number, least: number, scratch: Ptr): number;
   /** y [m] = A x [n], or y [n] = A' x [m] with trans 1; a row-major [m, n]; all f64. */
   gemv_f64(trans: number, m: number, n: number, a: Ptr, x: Ptr, y: Ptr): void;
   /** As gemv_f64, a in f32, x and y in f64. */
   gemv_f32(trans: number, m: number, n: number, a: Ptr, x: Ptr, y: Ptr): void;
+  /** y[i stepM + j stepC + at[t]] = x[i, j, t]; x: f32 [m, c, taps], at: i32 [taps], y: f32. */
+  unfold_f32(x: Ptr, m: number, c: number, taps: number, at: Ptr, stepM: number, stepC: number, y: Ptr): void;
+  /** As unfold_f32, y in f64. */
+  unfold_f64(x: Ptr, m: number, c: number, taps: number, at: Ptr, stepM: number, stepC: number, y: Ptr): void;
+  /** Sums of |x| of each row and of each column of x [rows, cols] f32: outRows f64 [rows], outCols f64 [cols]. */
+  abs_sums(x: Ptr, rows: number, cols: number, outRows: Ptr, outCols: Ptr): void;
 }

@@ -15,13 +15,16 @@ export function checkMatrix(what: string, a: Float64Array | Float32Array, m: num
     }
   }
   if (a.length !== m * n) throw new RangeError(`${what}: expected ${m} x ${n} = ${m * n} elements, found ${a.length}`);
-  for (let i = 0; i < a.length; i++) {
-    if (!Number.isFinite(a[i])) {
-      throw new RangeError(
-        `${what}: expected finite elements, found ${a[i]} at row ${Math.floor(i / n)}, column ${i % n}`,
-      );
-    }
-  }
+  if (allFinite(a)) return;
+  const i = a.findIndex((v: number) => !Number.isFinite(v));
+  throw new RangeError(`${what}: expected finite elements, found ${a[i]} at row ${Math.floor(i / n)}, column ${i % n}`);
+}
+
+/** NaN and infinity times 0 are NaN, which no sum loses again. */
+function allFinite(a: Float64Array | Float32Array): boolean {
+  let sum = 0;
+  for (let i = 0; i < a.length; i++) sum += a[i]! * 0;
+  return sum === 0;
 }
 
 /** Largest absolute value; 0 when empty. */
@@ -48,4 +51,41 @@ function powerOfTwo(e: number): number {
   const view = new DataView(new ArrayBuffer(8));
   view.setUint16(0, (e + 1023) << 4);
   return view.getFloat64(0);
+}
+
+/** Which row and which column of the matrix that is decomposed each one of the work is, and what the columns are multiplied by. */
+export interface Arrangement {
+  readonly rows: Uint32Array;
+  readonly cols: Uint32Array;
+  readonly factors: Float64Array;
+}
+
+/** Fills `to`, column-major [tall, size], from a, row-major [tall, size], or [size, tall] when `wide`. */
+export function place(
+  to: Float64Array,
+  a: Float64Array | Float32Array,
+  wide: boolean,
+  { rows, cols, factors }: Arrangement,
+): void {
+  const [tall, size] = [rows.length, cols.length];
+  if (wide) {
+    for (let j = 0; j < size; j++) {
+      const [from, factor] = [cols[j]! * tall, factors[j]!];
+      for (let i = 0; i < tall; i++) to[j * tall + i] = a[from + rows[i]!]! * factor;
+    }
+    return;
+  }
+  // Some rows at a time, so that what is written together lies together.
+  for (let first = 0; first < tall; first += 16) {
+    const end = Math.min(tall, first + 16);
+    for (let j = 0; j < size; j++) {
+      const [from, factor] = [cols[j]!, factors[j]!];
+      for (let i = first; i < end; i++) to[j * tall + i] = a[rows[i]! * size + from]! * factor;
+    }
+  }
+}
+
+/** 0 to count - 1. */
+export function inOrder(count: number): Uint32Array {
+  return Uint32Array.from({ length: count }, (_, i) => i);
 }

@@ -1,11 +1,8 @@
 import type { Arena } from './arena.ts';
-import { type KernelCall, type KernelName, parts } from './calls.ts';
+import { type KernelCall, type KernelName, LEAST_WORK, parts } from './calls.ts';
 import { CUTS } from './cuts.ts';
 import type { Kernels } from './kernels.ts';
 import type { Pool } from './pool.ts';
-
-/** Work that is worth waking another thread for. */
-const LEAST_WORK = 30000;
 
 /** Names of the kernels that are cut. */
 export const SPREAD: readonly KernelName[] = Object.keys(CUTS) as KernelName[];

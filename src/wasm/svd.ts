@@ -1,4 +1,5 @@
-import { checkMatrix, maxAbs, scaleFor } from './matrix.ts';
+import { gramFactor, isTall } from './gram-factor.ts';
+import { checkMatrix, inOrder, place, scaleFor } from './matrix.ts';
 import type { Wasm } from './wasm.ts';
 
 export interface Svd {
@@ -32,11 +33,55 @@ export function svd(
 ): Svd {
   if (!(a instanceof Float64Array))
     throw new TypeError(`svd: expected a Float64Array, found ${Object.prototype.toString.call(a).slice(8, -1)}`);
+  return decomposed(wasm, a, m, n, options.vectors === true);
+}
+
+/** The singular values of a, row-major [m, n], floats or doubles, descending. @throws as `svd` */
+export function singularValues(wasm: Wasm, a: Float32Array | Float64Array, m: number, n: number): Float64Array {
+  return decomposed(wasm, a, m, n, false).sigma;
+}
+
+function decomposed(wasm: Wasm, a: Float32Array | Float64Array, m: number, n: number, vectors: boolean): Svd {
   checkMatrix('svd', a, m, n);
   const size = Math.min(m, n);
-  const largest = maxAbs(a);
-  if (size === 0 || largest === 0) return ofZero(m, n, options.vectors === true);
-  return wasm.arena.scope((alloc) => decompose(wasm, alloc, a, m, n, largest, options.vectors === true));
+  const most = largestElements(a, m, n);
+  const largest = most.rows.reduce((x, y) => Math.max(x, y), 0);
+  if (size === 0 || largest === 0) return ofZero(m, n, vectors);
+  return wasm.arena.scope((alloc) => decompose(wasm, alloc, a, m, n, most, scaleFor(largest), vectors));
+}
+
+/** Largest absolute value of each row and of each column. */
+interface Largest {
+  readonly rows: Float64Array;
+  readonly cols: Float64Array;
+}
+
+function largestElements(a: Float32Array | Float64Array, m: number, n: number): Largest {
+  const [rows, cols] = [new Float64Array(m), new Float64Array(n)];
+  for (let i = 0; i < m; i++) {
+    let most = 0;
+    for (let j = 0, at = i * n; j < n; j++, at++) {
+      const size = Math.abs(a[at]!);
+      if (size > most) most = size;
+      if (size > cols[j]!) cols[j] = size;
+    }
+    rows[i] = most;
+  }
+  return { rows, cols };
+}
+
+/** Whether rows take the place of columns: the work is done on the shorter side, and of a square matrix on the more graded. */
+function isWide(m: number, n: number, { rows, cols }: Largest): boolean {
+  return m === n ? spread(rows) > spread(cols) : m < n;
+}
+
+function spread(sizes: Float64Array): number {
+  let [least, most] = [Number.POSITIVE_INFINITY, 0];
+  for (const size of sizes) {
+    if (size > 0 && size < least) least = size;
+    if (size > most) most = size;
+  }
+  return most / least;
 }
 
 type Alloc = (bytes: number) => number;
@@ -44,17 +89,18 @@ type Alloc = (bytes: number) => number;
 function decompose(
   wasm: Wasm,
   alloc: Alloc,
-  a: Float64Array,
+  a: Float32Array | Float64Array,
   m: number,
   n: number,
-  largest: number,
+  most: Largest,
+  scale: number,
   vectors: boolean,
 ): Svd {
   const { k, arena } = wasm;
-  const wide = m < n;
+  const wide = isWide(m, n, most);
   const tall = wide ? n : m;
   const size = wide ? m : n;
-  const scale = scaleFor(largest);
+  const [alongRows, alongCols] = wide ? [most.cols, most.rows] : [most.rows, most.cols];
 
   const matrix = alloc(8 * tall * size);
   const tau = alloc(8 * size);
@@ -65,11 +111,20 @@ function decompose(
   const scratch = alloc(Math.max(k.qr_scratch(size), k.svd_scratch(size, size)));
   const basis = vectors ? alloc(8 * tall * size) : 0;
 
-  const order = load(arena.f64(matrix, tall * size), a, tall, size, wide, scale);
-  k.qr(matrix, tall, size, tau, perm, scratch);
-  const q = arena.f64(matrix, tall * size);
+  const rows = descending(alongRows);
+  const tallColumns = !vectors && isTall(tall, size) && alongCols.every((size) => size > 0);
+  if (!(tallColumns && byGram(wasm, alloc, a, wide, alongCols, scale, { matrix, tall, size, lower }))) {
+    place(arena.f64(matrix, tall * size), a, wide, {
+      rows,
+      cols: inOrder(size),
+      factors: new Float64Array(size).fill(scale),
+    });
+    k.qr(matrix, tall, size, tau, perm, scratch);
+    const r = arena.f64(lower, size * size);
+    const q = arena.f64(matrix, tall * size);
+    for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) r[j * size + i] = i < j ? 0 : q[i * tall + j]!;
+  }
   const l = arena.f64(lower, size * size);
-  for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) l[j * size + i] = i < j ? 0 : q[i * tall + j]!;
   k.svd(lower, size, size, sigma, rotations, scratch);
   const sweeps = arena.i32(scratch, 1)[0]!;
   if (sweeps < 0) throw new Error(`svd: ${m} x ${n} matrix: not converged after ${-sweeps} sweeps`);
@@ -84,7 +139,7 @@ function decompose(
   for (let j = 0; j < size; j++) for (let i = 0; i < size; i++) b[j * tall + i] = w[j * size + i]!;
   k.qr_apply(matrix, tall, size, tau, basis, size);
   const left = new Float64Array(tall * size);
-  for (let j = 0; j < size; j++) for (let i = 0; i < tall; i++) left[order[i]! * size + j] = b[j * tall + i]!;
+  for (let j = 0; j < size; j++) for (let i = 0; i < tall; i++) left[rows[i]! * size + j] = b[j * tall + i]!;
   const columns = arena.i32(perm, size);
   normalise(l, found, size);
   const right = new Float64Array(size * size);
@@ -92,29 +147,33 @@ function decompose(
   return wide ? { sigma: values, u: right, v: left, sweeps } : { sigma: values, u: left, v: right, sweeps };
 }
 
-/**
- * Fills `to`, column-major [tall, size], with a (transposed when `wide`) times scale, rows sorted by their largest element,
- * descending. Returns the row of the matrix each sorted row was.
- */
-function load(
-  to: Float64Array,
-  a: Float64Array,
-  tall: number,
-  size: number,
+/** Where the work lies: column-major [tall, size] and [size, size]. */
+interface Places {
+  readonly matrix: number;
+  readonly tall: number;
+  readonly size: number;
+  readonly lower: number;
+}
+
+/** The triangular factor by way of the Gram matrix, each column scaled by a power of two to a largest element of about 1. */
+function byGram(
+  wasm: Wasm,
+  alloc: Alloc,
+  a: Float32Array | Float64Array,
   wide: boolean,
+  largest: Float64Array,
   scale: number,
-): Uint32Array {
-  const [alongRow, alongColumn] = wide ? [tall, 1] : [1, size];
-  const most = new Float64Array(tall);
-  for (let i = 0; i < tall; i++) {
-    for (let j = 0; j < size; j++) most[i] = Math.max(most[i]!, Math.abs(a[i * alongColumn + j * alongRow]!));
-  }
-  const order = Uint32Array.from(most.keys()).sort((x, y) => most[y]! - most[x]! || x - y);
-  for (let i = 0; i < tall; i++) {
-    const from = order[i]! * alongColumn;
-    for (let j = 0; j < size; j++) to[j * tall + i] = a[from + j * alongRow]! * scale;
-  }
-  return order;
+  { matrix, tall, size, lower }: Places,
+): boolean {
+  const cols = descending(largest);
+  const factors = Float64Array.from(cols, (j) => scaleFor(largest[j]!));
+  place(wasm.arena.f64(matrix, tall * size), a, wide, { rows: inOrder(tall), cols, factors });
+  const undo = factors.map((factor) => scale / factor);
+  return gramFactor(wasm, alloc, matrix, tall, size, undo, lower);
+}
+
+function descending(sizes: Float64Array): Uint32Array {
+  return inOrder(sizes.length).sort((x, y) => sizes[y]! - sizes[x]! || x - y);
 }
 
 /** Columns of y [size, size] to length 1; those of no length become what completes the others to an orthonormal basis. */

@@ -16,7 +16,10 @@ const PAGES = ADDRESSABLE / PAGE;
 export const MAX_THREADS = 64;
 
 export interface WasmOptions {
-  /** Largest size the memory may grow to, in bytes; 4 GiB unless told. */
+  /**
+   * Largest size the memory may grow to, in bytes; 4 GiB unless told. Weights that do not fit are streamed: brought in for the nodes
+   * that read them, in every run, with the same results.
+   */
   readonly maxBytes?: number | undefined;
   /**
    * Threads the kernels' work is spread over, 1 to 64; 1 unless told. Results are the same for any number. Where there can be no

@@ -25,7 +25,7 @@ function rowLayer(name: string, { rows, cols, widths }: Shape, seed: number, wil
       damage[r * widths.length + j] = wild ? (next() < 0.1 ? 0 : gain * next()) : gain * 4 ** -b * (0.7 + 0.6 * next());
     });
   }
-  const price = { codes: cols, scales: 2, zeros: 1, order: 1 };
+  const price = { codes: cols, scales: 2, zeros: 1, order: 3 * Math.ceil(rows / 8) };
   return { name, weight: `${name}.w`, rows, widths, asymmetric: [2, 3, 4], price, damage };
 }
 
@@ -67,7 +67,7 @@ test('bytes of a layer are those the dense format writes', () => {
     const blocks = block === 'channel' ? 1 : Math.ceil(cols / Math.min(block, cols));
     const codes = block === 'channel' ? cols : blocks * Math.min(block, cols);
     const asymmetric = [2, 3, 4];
-    const price = { codes, scales: 2 * blocks, zeros: blocks, order: rows > 256 ? 2 : 1 };
+    const price = { codes, scales: 2 * blocks, zeros: blocks, order: 3 * Math.ceil(rows / 8) };
     const counts = widths.map(() => 0);
     for (let r = 0; r < rows; r++) counts[Math.floor(next() * widths.length)]!++;
     if (counts[0] === rows && widths[0] === 0) continue;

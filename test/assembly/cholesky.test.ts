@@ -29,7 +29,7 @@ function factored(b: Bench, n: number, damp: number) {
   const perm = shuffled(n, n + 1);
   const l = b.f64(n * n);
   wasm.arena.f64(l.ptr, n * n).fill(-7);
-  const failed = k.cholesky(b.put(h), n, b.put(perm), damp, l.ptr, b.scratch(32));
+  const failed = k.cholesky(b.put(h), n, b.put(perm), damp, l.ptr, b.scratch(k.gram_f64_scratch()));
   assert.is(failed, 0, `size ${n}`);
   return { h, perm, l };
 }
@@ -57,7 +57,14 @@ test('cholesky: names the row whose pivot fails, and never leaves NaN unseen', (
   const tell = (h: number[], damp: number) => {
     const n = Math.sqrt(h.length);
     const perm = Int32Array.from({ length: n }, (_, i) => i);
-    return k.cholesky(b.put(Float32Array.from(h)), n, b.put(perm), damp, b.f64(n * n).ptr, b.scratch(32));
+    return k.cholesky(
+      b.put(Float32Array.from(h)),
+      n,
+      b.put(perm),
+      damp,
+      b.f64(n * n).ptr,
+      b.scratch(k.gram_f64_scratch()),
+    );
   };
   assert.is(tell([0], 0), 1);
   assert.is(tell([-1], 0.5), 1);

@@ -130,6 +130,11 @@ test('depthwise2d', () => {
     const x = normals(planes * g.h * g.w, random(g.h * 13 + g.w));
     const weights = normals(planes * multiplier * g.kh * g.kw, random(g.kh + g.kw));
     const out = bench.f32(planes * multiplier * g.oh * g.ow);
+    const finished = g.kw % 2 === 1;
+    const bias = normals(planes * multiplier, random(g.ow));
+    const residual = normals(planes * multiplier * g.oh * g.ow, random(g.oh));
+    const scratch = bench.u8(wasm.k.depthwise_scratch(g.kh, g.kw, g.sh, g.sw, g.dh, g.dw, g.oh, g.ow));
+    wasm.arena.u8(scratch.ptr, scratch.read().length).fill(0xff);
     wasm.k.depthwise2d(
       bench.put(x),
       planes,
@@ -148,7 +153,13 @@ test('depthwise2d', () => {
       g.oh,
       g.ow,
       out.ptr,
+      finished ? bench.put(bias) : 0,
+      finished ? bench.put(residual) : 0,
+      finished ? -1 : -Infinity,
+      finished ? 2 : Infinity,
+      scratch.ptr,
     );
+    scratch.read();
     const expected: number[] = [];
     for (let p = 0; p < planes * multiplier; p++)
       for (let oy = 0; oy < g.oh; oy++)
@@ -158,7 +169,8 @@ test('depthwise2d', () => {
             for (let kx = 0; kx < g.kw; kx++)
               total +=
                 (tap(x, Math.floor(p / multiplier), g, oy, ox, ky, kx) ?? 0) * weights[(p * g.kh + ky) * g.kw + kx]!;
-          expected.push(total);
+          const sum = total + bias[p]! + residual[expected.length]!;
+          expected.push(finished ? Math.min(2, Math.max(-1, sum)) : total);
         }
     close(out.read(), expected, { absolute: 1e-5 }, `depthwise2d ${JSON.stringify(g)}`);
     bench.dispose();

@@ -86,7 +86,7 @@ function descend(b: Bench, p: Problem, sweeps: number, refit: boolean, half: boo
     b.put(p.blocks),
     p.top,
     sweeps,
-    pairs ? 1 : 0,
+    pairs ? 1000 : 0,
     refit ? 1 : 0,
     half ? 1 : 0,
     errors.ptr,

@@ -7,7 +7,7 @@ import { ROOT } from '../helpers.ts';
 const module = new WebAssembly.Module(readFileSync(join(ROOT, 'build', 'kernels.wasm')));
 
 test('the module exports exactly what the interface Kernels declares', () => {
-  const body = ['kernels.ts', 'kernels-codes.ts', 'kernels-gradient.ts', 'kernels-integer.ts']
+  const body = ['kernels.ts', 'kernels-codes.ts', 'kernels-elementwise.ts', 'kernels-gradient.ts', 'kernels-integer.ts']
     .map((file) => readFileSync(join(ROOT, 'src', 'wasm', file), 'utf8'))
     .map((source) => source.slice(source.search(/export interface \w*Kernels /)))
     .join('\n');

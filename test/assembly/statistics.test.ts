@@ -60,23 +60,42 @@ test('histogram: adds up, clamps to the end bins, skips NaN', () => {
     }
 });
 
-test('moments: of what is finite', () => {
-  for (const n of LENGTHS)
-    for (const bad of [false, true]) {
-      eachSkew(wasm, (bench) => {
-        const next = random(n);
-        const x = normals(n, next, 4);
-        const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
-        if (bad) for (let i = 0; i < n; i++) if (next() < 0.3) x[i] = odd[i % 3]!;
-        const out = bench.f64(5);
-        k.moments(bench.put(x), n, out.ptr);
-        const finite = Array.from(x).filter(Number.isFinite);
-        const total = finite.reduce((s, v) => s + v, 0);
-        const squares = finite.reduce((s, v) => s + v * v, 0);
-        const expected = [finite.length, total, squares, Math.min(...finite), Math.max(...finite)];
-        close(out.read(), expected, { relative: 1e-13, absolute: 1e-12 }, `moments n=${n}`);
-      });
-    }
+test('moments: of what is finite; longest row and sample of all', () => {
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const [samples, rows] of [
+    [1, 1],
+    [1, 3],
+    [2, 1],
+    [3, 2],
+  ] as const)
+    for (const cols of LENGTHS)
+      for (const bad of [0, 0.3, 0.01]) {
+        eachSkew(wasm, (bench) => {
+          const n = samples * rows * cols;
+          const next = random(n);
+          const x = normals(n, next, 4);
+          for (let i = 0; i < n; i++) if (next() < bad) x[i] = odd[i % 3]!;
+          const out = bench.f64(7);
+          k.moments(bench.put(x), samples, rows, cols, out.ptr);
+          const finite = Array.from(x).filter(Number.isFinite);
+          const squareOf = (part: Float32Array) => part.reduce((s, v) => s + v * v, 0);
+          const longest = (count: number) => {
+            const size = n / count;
+            const all = Array.from({ length: count }, (_, i) => squareOf(x.subarray(i * size, (i + 1) * size)));
+            return all.reduce((most, v) => (v > most ? v : most), 0);
+          };
+          const expected = [
+            finite.length,
+            finite.reduce((s, v) => s + v, 0),
+            finite.reduce((s, v) => s + v * v, 0),
+            Math.min(...finite),
+            Math.max(...finite),
+            longest(samples * rows),
+            longest(samples),
+          ];
+          close(out.read(), expected, { relative: 1e-13, absolute: 1e-12 }, `moments [${samples}, ${rows}, ${cols}]`);
+        });
+      }
 });
 
 test.run();

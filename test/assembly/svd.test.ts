@@ -104,6 +104,23 @@ test('qr: A P = Q R with |diagonal| descending; qr_apply multiplies by Q', () =>
   }
 });
 
+test('svd and qr come to an end on NaN and infinity, however many there are', () => {
+  for (const [m, n] of [...SHAPES, [40, 37], [70, 66]] as const)
+    for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
+      for (const share of [0, 0.1, 1]) {
+        const bench = new Bench(wasm, 8);
+        const next = random(m + n);
+        const a = columns(m, n, n).map((v) => (next() < share ? bad : v));
+        a[a.length >> 1] = bad;
+        const at = bench.put(a);
+        const scratch = bench.scratch(k.svd_scratch(m, n));
+        k.svd(at, m, n, bench.f64(n).ptr, bench.f64(n * n).ptr, scratch);
+        assert.ok(Math.abs(wasm.arena.i32(scratch, 1)[0]!) <= 60);
+        k.qr(bench.put(a), m, n, bench.f64(n).ptr, bench.i32(n).ptr, bench.scratch(k.qr_scratch(n)));
+        bench.dispose();
+      }
+});
+
 test('gemv_f64', () => {
   for (const [m, n] of [[0, 3], [3, 0], ...SHAPES]) {
     const bench = new Bench(wasm, 8);

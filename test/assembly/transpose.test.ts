@@ -54,4 +54,28 @@ test('permute4: every order of four axes, repeats and slices', () => {
   }
 });
 
+test('place4: runs of every length to places apart', () => {
+  for (const d3 of [0, 1, 2, 3, 4, 5, 31, 95, 96, 101])
+    for (const [d0, d1, d2] of [
+      [1, 1, 1],
+      [2, 3, 4],
+      [3, 1, 2],
+    ] as const)
+      eachSkew(wasm, (bench) => {
+        const x = Int32Array.from({ length: d0 * d1 * d2 * d3 }, (_, i) => i * 2654435761);
+        const s2 = d3 + 1;
+        const s1 = d2 * s2 + 3;
+        const s0 = d1 * s1;
+        const y = bench.i32(d0 * s0);
+        const expected = y.read();
+        wasm.k.place4(bench.put(x), d0, d1, d2, d3, y.ptr, s0, s1, s2);
+        x.forEach((v, at) => {
+          const run = Math.floor(at / d3);
+          const [i, j, k] = [Math.floor(run / (d1 * d2)), Math.floor(run / d2) % d1, run % d2];
+          expected[i * s0 + j * s1 + k * s2 + (at % d3)] = v;
+        });
+        same(y.read(), expected, `place4 ${d0} ${d1} ${d2} ${d3}`);
+      });
+});
+
 test.run();

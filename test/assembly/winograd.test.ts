@@ -9,6 +9,8 @@ const { k } = wasm;
 const ROWS = Math.ceil(60 / k.winograd_panels(60));
 
 interface Problem {
+  /** Places of a side of a tile. */
+  readonly side: 2 | 4;
   readonly n: number;
   readonly c: number;
   readonly m: number;
@@ -34,8 +36,8 @@ interface Data extends Problem {
 /** Padded images with values in their padding too, which then belongs to the image: rows and columns beyond it are NaN. */
 function dataOf(p: Problem, seed = 5): Data {
   const next = random(seed + p.c * 7 + p.m * 3 + p.oh * 31 + p.ow);
-  const hp = 4 * Math.ceil(p.oh / 4) + 2 + (p.more ?? 0);
-  const wp = 4 * Math.ceil(p.ow / 4) + 2 + (p.more ?? 0);
+  const hp = p.side * Math.ceil(p.oh / p.side) + 2 + (p.more ?? 0);
+  const wp = p.side * Math.ceil(p.ow / p.side) + 2 + (p.more ?? 0);
   const x = normals(p.n * p.c * hp * wp, next);
   const w = normals(p.m * p.c * 9, next);
   return { ...p, hp, wp, x, w, b: normals(p.m, next), r: normals(p.n * p.m * p.oh * p.ow, next) };
@@ -70,28 +72,28 @@ function finished(d: Data, y: Float64Array): Float64Array {
 /** Parts of the tiles and of the panels. */
 type Cut = readonly [from: number, to: number, panel: number, end: number];
 
-function whole({ n, m, oh, ow }: Problem): Cut {
-  return [0, n * Math.ceil(oh / 4) * Math.ceil(ow / 4), 0, k.winograd_panels(m)];
+function whole({ side, n, m, oh, ow }: Problem): Cut {
+  return [0, n * Math.ceil(oh / side) * Math.ceil(ow / side), 0, k.winograd_panels(m)];
 }
 
 /** What the kernel makes, part by part, each with scratch of its own that is filled with NaN; and what each part said. */
 function run(d: Data, cuts: readonly Cut[] = [whole(d)]): { y: Float32Array; flags: number[] } {
   const bench = new Bench(wasm, 0);
-  const { c, m, oh, ow } = d;
+  const { side, c, m, oh, ow } = d;
   const image = bench.f32(d.x.length + 32);
   // What may be read behind the images is anything.
   wasm.arena.f32(image.ptr, d.x.length + 32).fill(NaN);
   wasm.arena.f32(image.ptr, d.x.length).set(d.x);
-  const u = bench.u8(k.winograd_filter_bytes(m, c));
-  k.winograd_filter(bench.put(d.w), m, c, u.ptr, 0, k.winograd_panels(m), bench.scratch(2048));
+  const u = bench.u8(k.winograd_filter_bytes(side, m, c));
+  k.winograd_filter(side, bench.put(d.w), m, c, u.ptr, 0, k.winograd_panels(m), bench.scratch(2048));
   const y = bench.f32(d.n * m * oh * ow);
   const bias = d.bias ? bench.put(d.b) : 0;
   const residual = d.residual ? bench.put(d.r) : 0;
   const flags = cuts.map((cut) => {
-    const scratch = bench.u8(k.winograd_scratch(c));
-    wasm.arena.u8(scratch.ptr, k.winograd_scratch(c)).fill(0xff);
+    const scratch = bench.u8(k.winograd_scratch(side, c));
+    wasm.arena.u8(scratch.ptr, k.winograd_scratch(side, c)).fill(0xff);
     const finish = [bias, residual, d.low ?? -Infinity, d.high ?? Infinity] as const;
-    k.winograd(image.ptr, c, d.hp, d.wp, u.ptr, m, oh, ow, ...finish, y.ptr, ...cut, scratch.ptr);
+    k.winograd(side, image.ptr, c, d.hp, d.wp, u.ptr, m, oh, ow, ...finish, y.ptr, ...cut, scratch.ptr);
     scratch.read();
     return wasm.arena.i32(scratch.ptr, 1)[0]!;
   });
@@ -102,7 +104,7 @@ function run(d: Data, cuts: readonly Cut[] = [whole(d)]): { y: Float32Array; fla
   return { y: made, flags };
 }
 
-const PROBLEMS: readonly Problem[] = [
+const SHAPES: readonly Omit<Problem, 'side'>[] = [
   { n: 1, c: 1, m: 1, oh: 1, ow: 1 },
   { n: 1, c: 1, m: 1, oh: 4, ow: 4, bias: true },
   { n: 2, c: 3, m: 7, oh: 5, ow: 6, bias: true, residual: true },
@@ -115,6 +117,8 @@ const PROBLEMS: readonly Problem[] = [
   { n: 1, c: 130, m: 10, oh: 14, ow: 14 },
   { n: 1, c: 2, m: 300, oh: 12, ow: 24 },
 ];
+const SIDES = [2, 4] as const;
+const PROBLEMS: readonly Problem[] = SHAPES.flatMap((p) => SIDES.map((side) => ({ ...p, side })));
 
 test('winograd is the convolution, over tiles that reach over every edge and every block', () => {
   for (const p of PROBLEMS) {
@@ -153,8 +157,7 @@ test('winograd: no error more than ten times that of plain sums', () => {
     [512, 7],
   ] as const)
     for (const positive of [false, true]) {
-      const p = { n: 1, c, m: 6, oh, ow: oh };
-      const d = dataOf(p);
+      const d = dataOf({ side: 4, n: 1, c, m: 6, oh, ow: oh });
       // Activations behind a Relu, and weights of one sign, which nothing cancels.
       if (positive) for (const v of [d.x, d.w]) v.forEach((value, i) => (v[i] = Math.abs(value)));
       const exact = sums(d);
@@ -171,19 +174,28 @@ test('winograd: no error more than ten times that of plain sums', () => {
       const worst = (y: ArrayLike<number>) => exact.reduce((most, v, i) => Math.max(most, Math.abs(y[i]! - v)), 0);
       const mean = (y: ArrayLike<number>) => Math.sqrt(exact.reduce((sum, v, i) => sum + (y[i]! - v) ** 2, 0));
       const { y } = run(d);
-      for (const measure of [worst, mean])
-        assert.ok(
-          measure(y) <= 10 * measure(plain),
-          `${c} channels: ${measure.name} error ${measure(y)}, ${measure(y) / measure(plain)} times ${measure(plain)}`,
-        );
+      const two = run({ ...d, side: 2 }).y;
+      for (const measure of [worst, mean]) {
+        const [error, allowed] = [measure(y), 10 * measure(plain)];
+        assert.ok(error <= allowed, `${c} channels: ${measure.name} error ${error}, expected at most ${allowed}`);
+        assert.ok(measure(two) <= 2 * measure(plain), `${c} channels: ${measure.name} error ${measure(two)} at side 2`);
+      }
     }
 });
 
 test('winograd says where a sum is not finite, and only then', () => {
-  const p: Problem = { n: 1, c: 3, m: 7, oh: 9, ow: 10, low: 0, high: 6 };
+  for (const side of SIDES) says({ side, n: 1, c: 3, m: 7, oh: 9, ow: 10, low: 0, high: 6 });
+});
+
+function says(p: Problem): void {
   for (const value of [NaN, Infinity, -Infinity, 3e38])
-    for (const at of [0, 133, 210]) {
+    for (const [channel, row] of [
+      [0, 0],
+      [0, 9],
+      [1, 1],
+    ] as const) {
       const d = dataOf(p);
+      const at = (channel * d.hp + row) * d.wp + row;
       d.x[at] = value;
       if (value === 3e38) d.w.fill(2);
       assert.equal(run(d).flags, [1], `${value} at ${at} of x`);
@@ -201,55 +213,67 @@ test('winograd says where a sum is not finite, and only then', () => {
   assert.ok(Number.isNaN(y[17]));
   assert.is(y[18], -Infinity);
   assert.is(y.filter((v) => !Number.isFinite(v)).length, 2);
-});
+}
 
-/** The six points of F(4, 3): rows of G are 1, a, a^2 over the product of the differences from the other points; infinity's is g2. */
-const POINTS = [0, 0.75, -0.75, 1.5, -1.5];
-const G = [
-  ...POINTS.map((a) => {
-    const over = POINTS.reduce((d, b) => (a === b ? d : d * (a - b)), 1);
+/** Rows of G: 1, a, a^2 over the product of the differences from the other points; infinity's is g2. */
+function matrixOf(points: readonly number[]): number[][] {
+  const rows = points.map((a) => {
+    const over = points.reduce((d, b) => (a === b ? d : d * (a - b)), 1);
     return [1, a, a * a].map((v) => v / over);
-  }),
-  [0, 0, 1],
-];
+  });
+  return [...rows, [0, 0, 1]];
+}
+
+/** Those of F(2, 3) are written with the signs of their first row and of infinity's in the input's transform. */
+const MATRICES = {
+  2: [[1, 0, 0], ...matrixOf([0, 1, -1]).slice(1)],
+  4: matrixOf([0, 0.75, -0.75, 1.5, -1.5]),
+};
 
 test('winograd_filter: G g G transposed at every point, panels of outputs with zeros behind the last', () => {
-  for (const [m, c] of [
-    [1, 1],
-    [5, 3],
-    [6, 2],
-    [7, 17],
-    [23, 4],
-  ] as const) {
-    const bench = new Bench(wasm, 0);
-    const w = normals(m * c * 9, random(m * c));
-    const panels = k.winograd_panels(m);
-    assert.is(panels, Math.ceil(m / ROWS));
-    const bytes = k.winograd_filter_bytes(m, c);
-    const step = bytes / 36;
-    assert.ok(step >= 4 * panels * c * ROWS && Number.isInteger(step / 4), `${step} bytes a point`);
-    const [whole, parts] = [bench.u8(bytes), bench.u8(bytes)];
-    const from = bench.put(w);
-    const scratch = bench.u8(2048);
-    k.winograd_filter(from, m, c, whole.ptr, 0, panels, scratch.ptr);
-    for (let i = 0; i < panels; i++) k.winograd_filter(from, m, c, parts.ptr, i, i + 1, scratch.ptr);
-    scratch.read();
-    assert.equal(parts.read(), whole.read(), `${m} x ${c}: panel by panel`);
-    const made = new Float32Array(whole.read().buffer);
-    const found: number[] = [];
-    const expected: number[] = [];
-    for (let p = 0; p < 36; p++)
-      for (let f = 0; f < panels * ROWS; f++)
-        for (let ch = 0; ch < c; ch++) {
-          found.push(made[(p * step) / 4 + (Math.floor(f / ROWS) * c + ch) * ROWS + (f % ROWS)]!);
-          let sum = 0;
-          for (let t = 0; t < 9 && f < m; t++)
-            sum += G[Math.floor(p / 6)]![Math.floor(t / 3)]! * G[p % 6]![t % 3]! * w[(f * c + ch) * 9 + t]!;
-          expected.push(sum);
-        }
-    close(found, expected, { relative: 1e-6, absolute: 1e-7 }, `${m} x ${c}`);
-    bench.dispose();
-  }
+  for (const side of SIDES)
+    for (const [m, c] of [
+      [1, 1],
+      [5, 3],
+      [6, 2],
+      [7, 17],
+      [23, 4],
+    ] as const)
+      filters(side, m, c);
 });
+
+function filters(side: 2 | 4, m: number, c: number): void {
+  const bench = new Bench(wasm, 0);
+  const w = normals(m * c * 9, random(m * c));
+  const panels = k.winograd_panels(m);
+  assert.is(panels, Math.ceil(m / ROWS));
+  const bytes = k.winograd_filter_bytes(side, m, c);
+  const [width, G] = [side + 2, MATRICES[side]];
+  const step = bytes / width ** 2;
+  assert.ok(step >= 4 * panels * c * ROWS && Number.isInteger(step / 4), `${step} bytes a point`);
+  const [whole, parts] = [bench.u8(bytes), bench.u8(bytes)];
+  const from = bench.put(w);
+  const scratch = bench.u8(2048);
+  k.winograd_filter(side, from, m, c, whole.ptr, 0, panels, scratch.ptr);
+  for (let i = 0; i < panels; i++) k.winograd_filter(side, from, m, c, parts.ptr, i, i + 1, scratch.ptr);
+  scratch.read();
+  assert.equal(parts.read(), whole.read(), `${m} x ${c}: panel by panel`);
+  const made = new Float32Array(whole.read().buffer);
+  const found: number[] = [];
+  const expected: number[] = [];
+  for (let p = 0; p < width ** 2; p++)
+    for (let f = 0; f < panels * ROWS; f++)
+      for (let ch = 0; ch < c; ch++) {
+        found.push(made[(p * step) / 4 + (Math.floor(f / ROWS) * c + ch) * ROWS + (f % ROWS)]!);
+        let sum = 0;
+        for (let t = 0; t < 9 && f < m; t++) {
+          const [row, column] = [G[Math.floor(p / width)]!, G[p % width]!];
+          sum += row[Math.floor(t / 3)]! * column[t % 3]! * w[(f * c + ch) * 9 + t]!;
+        }
+        expected.push(sum);
+      }
+  close(found, expected, { relative: 1e-6, absolute: 1e-7 }, `side ${side}: ${m} x ${c}`);
+  bench.dispose();
+}
 
 test.run();

@@ -34,7 +34,7 @@ function naive(w: Float32Array, d: Float32Array, y: Float32Array, cols: number):
 const furthest = (a: ArrayLike<number>, b: ArrayLike<number>) =>
   Array.from(a).reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), 0);
 
-test('rows of few and of many outputs, over batches of odd sizes: E[(w x - w y) y’] and E[x - y]', () => {
+test('rows of few and of many outputs, over batches of odd sizes: E[(w x - w y) y’]', () => {
   const before = wasm.arena.used;
   for (const [rows, cols] of [
     [1, 1],
@@ -54,8 +54,6 @@ test('rows of few and of many outputs, over batches of odd sizes: E[(w x - w y) 
     }
     const expected = naive(w, Float32Array.from(ds), Float32Array.from(ys), cols);
     assert.ok(furthest(pull.read(), expected) < 1e-5, `[${rows}, ${cols}]`);
-    const mean = Array.from({ length: cols }, (_, c) => ds.reduce((s, v, i) => (i % cols === c ? s + v : s), 0) / 24);
-    assert.ok(furthest(pull.mean(), mean) < 1e-6);
     pull.dispose();
     gram.dispose();
   }
@@ -109,7 +107,6 @@ test('windows of grouped convolutions, few and many outputs a group', () => {
 test('nothing seen: zeros', () => {
   const pull = new PullAccumulator(wasm, 1, 3, 2, new Float32Array(6).fill(1));
   assert.equal([...pull.read()], [0, 0, 0, 0, 0, 0]);
-  assert.equal([...pull.mean()], [0, 0]);
   pull.dispose();
 });
 

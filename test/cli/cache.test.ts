@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { CostTable } from '../../src/allocate/types.ts';
-import { cacheKey, cacheText, readCache, unfinishedText } from '../../src/cli/cache.ts';
-import { UsageError } from '../../src/errors.ts';
+import { cacheKey, cacheText, keptFile, keptPath, readCache, readKept, unfinishedText } from '../../src/cli/cache.ts';
+import { ModelError, UsageError } from '../../src/errors.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'kappa-cache-'));
 const path = (name: string) => join(folder, name);
@@ -93,6 +93,40 @@ test('another key, a damaged file, none at all: measured anew, and said; a file 
   assert.instance(error, UsageError);
 });
 
+test('what is kept beside a cache comes back; cut off, changed or of another key it does not, and that is said', async () => {
+  const kept = Uint8Array.from({ length: 300 }, (_, i) => i % 251);
+  const key = await cacheKey(Uint8Array.of(1), undefined, {});
+  const file = Buffer.concat(keptFile(key, kept));
+  const read = async (bytes: Uint8Array, with_ = key) => {
+    writeFileSync(path('m.data'), bytes);
+    return readKept(path('m.data'), with_);
+  };
+  assert.is(keptPath(path('m')), path('m.data'));
+  const found = await read(file);
+  assert.equal(Uint8Array.from(found.kept!), kept);
+  assert.match(found.note!, /used/);
+  assert.equal(await readKept(path('none.data'), key), {});
+  const refused = async (bytes: Uint8Array, pattern: RegExp, with_?: string) => {
+    const { kept: none, note } = await read(bytes, with_);
+    assert.is(none, undefined);
+    assert.match(note!, pattern);
+  };
+  const other = await cacheKey(Uint8Array.of(2), undefined, {});
+  await refused(file, /made from another model, data or settings; making it anew/, other);
+  await refused(file.subarray(0, -1), /damaged \(not the bytes that were written\)/);
+  await refused(file.subarray(0, 100), /damaged \(cut off\)/);
+  for (const at of [file.length - 1, file.length - 200, 90]) {
+    const changed = Uint8Array.from(file);
+    changed[at]! ^= 1;
+    await refused(changed, /damaged/);
+  }
+  let error: unknown;
+  await read(new TextEncoder().encode('dear diary')).catch((e: unknown) => {
+    error = e;
+  });
+  assert.instance(error, UsageError);
+});
+
 test('the key changes with the model, the data and every setting, not with their order', async () => {
   const model = Uint8Array.of(1, 2, 3);
   writeFileSync(path('data'), 'x');
@@ -103,8 +137,18 @@ test('the key changes with the model, the data and every setting, not with their
     cacheKey(model, undefined, { rounding: 'gptq' }),
     cacheKey(model, undefined, { rounding: 'nearest' }),
     cacheKey(model, undefined, { widths: [2, 4] }),
+    cacheKey(model, undefined, {}, [path('data')]),
+    cacheKey(model, path('data'), {}, [path('data')]),
   ]);
   assert.is(new Set(keys).size, keys.length);
+  const outside = await cacheKey(model, undefined, {}, [path('data')]);
+  writeFileSync(path('data'), 'y');
+  assert.is.not(await cacheKey(model, undefined, {}, [path('data')]), outside, 'other bytes in the same file');
+  let error: unknown;
+  await cacheKey(model, undefined, {}, [path('gone')]).catch((e: unknown) => {
+    error = e;
+  });
+  assert.instance(error, ModelError);
   const a = await cacheKey(model, undefined, { seed: 1, samples: 2 });
   assert.is(await cacheKey(model, undefined, { samples: 2, seed: 1 }), a);
 });

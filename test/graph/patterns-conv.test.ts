@@ -40,13 +40,13 @@ function fused(c: Case): string[] {
   return fuse(stepsOf(model, inlined(model), host), new Set(c.outputs ?? ['y'])).map((s) => s.node.opType);
 }
 
-/** Bytes, so that NaN equals NaN. */
+/** So that NaN, whose sign an engine may choose, equals NaN, and -0 is not 0. */
 function bits(outputs: Record<string, Tensor>): unknown {
   return Object.entries(outputs).map(([name, { dtype, dims, data }]) => [
     name,
     dtype,
     dims,
-    new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    Array.from(data as Float32Array, (v) => (Object.is(v, -0) ? '-0' : String(v))),
   ]);
 }
 
@@ -97,7 +97,14 @@ test('what follows a convolution is done with it, to the bit, however it is comp
   for (const [way, { x, w, attributes }] of Object.entries(WAYS))
     for (const biased of [false, true]) {
       const conv = node('Conv', biased ? 'x,w,b' : 'x,w', 't', attributes);
-      const constants = { w, b: floats(w.dims[0]!), low: number(-0.25), high: number(0.75) };
+      const m = w.dims[0]!;
+      const norm = {
+        g: floats(m),
+        h: floats(m),
+        mean: floats(m),
+        var: tensor('float', [m], new Float32Array(m).fill(2)),
+      };
+      const constants = { w, b: floats(m), low: number(-0.25), high: number(0.75), ...norm };
       const r = floats(...shapeOf({ nodes: [conv], feeds: { x }, constants }, 't'));
       const feeds = { x, r };
       for (const [tail, ops] of [
@@ -108,6 +115,15 @@ test('what follows a convolution is done with it, to the bit, however it is comp
         [[node('Clip', 't,,high', 'y')], 'Conv+Clip'],
         [[node('Clip', 't,low', 'y')], 'Conv+Clip'],
         [[node('Clip', 't', 'y')], 'Conv+Clip'],
+        [[node('BatchNormalization', 't,g,h,mean,var', 'y')], 'Conv+BatchNormalization'],
+        [
+          [node('BatchNormalization', 't,g,h,mean,var', 'u', { epsilon: real(0.1) }), node('Relu', 'u', 'y')],
+          'Conv+BatchNormalization+Relu',
+        ],
+        [
+          [node('BatchNormalization', 't,g,h,mean,var', 'u'), node('Add', 'r,u', 's'), node('Clip', 's,low,high', 'y')],
+          'Conv+BatchNormalization+Add+Clip',
+        ],
       ] as const) {
         const c = { nodes: [conv, ...tail], feeds, constants };
         assert.equal(fused(c), [ops], way);

@@ -53,7 +53,11 @@ const TABLE: Readonly<Record<string, Room>> = {
     values: ['graph', 'curvature', 'grid', 'wasm'],
     types: ['onnx', 'data', 'calibrate', 'allocate', 'quantize'],
   },
-  report: { values: [], types: ROOMS, packages: ['cli-table3'] },
+  report: {
+    values: [],
+    types: ROOMS,
+    packages: ['cli-table3', 'echarts/charts', 'echarts/components', 'echarts/core', 'echarts/renderers'],
+  },
   analyzer: { values: ROOMS },
   jobs: { values: [...ROOMS, 'analyzer'] },
   index: { values: [...ROOMS, 'analyzer', 'jobs'] },
@@ -68,7 +72,7 @@ const TABLE: Readonly<Record<string, Room>> = {
 };
 
 /** Top-level files every room may import. */
-const BASE = ['errors', 'tensor', 'progress', 'version'];
+const BASE = ['errors', 'tensor', 'progress', 'version', 'math'];
 
 function roomOf(path: string): string {
   const [, first, ...rest] = path.split('/');

@@ -16,6 +16,7 @@ function here(g: Graph, feeds: Record<string, Tensor>, options: ModelOptions = {
   try {
     const held = wasm.arena.used;
     const out = session.run(feeds);
+    session.rest();
     assert.is(wasm.arena.used, held, 'a run left memory behind');
     return out;
   } finally {

@@ -69,7 +69,7 @@ test('what is packed decodes to the bit, in the fewest of 2, 4 and 8 bits', () =
     const { kept, value } = pack(g);
     assert.is(kept.matrix.bits, g.bits);
     const dims = g.transposed ? [g.n, g.k] : [g.k, g.n];
-    const t = new PackedTensor(dims, kept.matrix, g.transposed ?? false, wasm);
+    const t = new PackedTensor(dims, kept, g.transposed ?? false, wasm);
     const found = t.data;
     for (let i = 0; i < g.k; i++)
       for (let j = 0; j < g.n; j++)

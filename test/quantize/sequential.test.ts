@@ -3,9 +3,11 @@ import * as assert from 'uvu/assert';
 import { CurvatureQuantizationAnalyzer } from '../../src/analyzer.ts';
 import { type Dataset, datasetFromArrays } from '../../src/data/index.ts';
 import { type Coded, decode } from '../../src/grid/index.ts';
-import { weightOfRows } from '../../src/grid/weight.ts';
-import { makeInitializer, makeNode, makeValueInfo } from '../../src/onnx/index.ts';
+import { findLayers } from '../../src/graph/index.ts';
+import { weightOfRows, weightRows } from '../../src/grid/weight.ts';
+import { makeInitializer, makeNode, makeValueInfo, withGraph } from '../../src/onnx/index.ts';
 import type { Attribute, Model } from '../../src/onnx/model.ts';
+import { sequentialPass } from '../../src/quantize/sequential.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
 import { dataset, model as demonstration } from '../demonstration.ts';
 import { loadWasm, normals, random } from '../helpers.ts';
@@ -99,7 +101,7 @@ test('less damage than each layer by itself, for convolutions, groups, branches 
 });
 
 test('a trained network: less damage at 2 bits', async () => {
-  const { plain, sequential } = await damages(demonstration('mnist-mlp'), dataset('mnist-calib', 256), () => ({
+  const { plain, sequential } = await damages(demonstration('mnist-mlp'), dataset('mnist-calib', 600), () => ({
     bits: 2,
   }));
   assert.ok(sequential < plain, `${plain}, ${sequential}`);
@@ -127,6 +129,63 @@ test('fewer samples than columns: finite, and still no worse by much than each l
   const { plain, sequential, coded } = await damages(network(), images(3, 9), () => ({ bits: 3 }));
   for (const c of coded.values()) assert.ok(decode(wasm, c).every(Number.isFinite));
   assert.ok(sequential < 2 * plain + 1e-3, `${plain}, ${sequential}`);
+});
+
+test('values beyond the bytes that may be kept: fewer samples, and their number is given', async () => {
+  const m = network();
+  const { layers } = findLayers(m);
+  const initializers = new Map(m.graph.initializers.map((t) => [t.name, t.tensor()]));
+  const run = (kept?: number) =>
+    sequentialPass(wasm, {
+      model: m,
+      layers,
+      plan: planFor(m, () => ({ bits: 3, symmetric: false, rounding: 'gptq+cd' })),
+      spec: { clip: 'gram', scaleType: 'float16' },
+      float: (layer) => weightRows(wasm, layer, initializers.get(layer.weight)!),
+      gram: () => undefined,
+      dataset: images(64, 3),
+      batch: 8,
+      samples: 64,
+      kept,
+    });
+  assert.is((await run()).samples, 64);
+  // A batch of inputs takes 2304 bytes, what the first layer makes of it 36864.
+  const few = await run(3 * 36864);
+  assert.ok(few.samples >= 8 && few.samples <= 32 && few.samples % 8 === 0, `${few.samples}`);
+  assert.is((await run(1)).samples, 8);
+  for (const c of few.coded.values()) assert.ok(decode(wasm, c).every(Number.isFinite));
+});
+
+test('rows left out: the layers after them are fitted to what is given in their place', async () => {
+  const data = images(160, 11);
+  const m = network();
+  const bias = makeInitializer('b1', tensor('float', [32], normals(32, random(3), 0.1)));
+  const nodes = m.graph.nodes.map((n) =>
+    n.outputs[0] === 'c1' ? makeNode('Conv', ['x', 'w1', 'b1'], ['c1'], { pads: ints(1, 1, 1, 1) }) : n,
+  );
+  const biased = withGraph(m, { nodes, initializers: [...m.graph.initializers, bias] });
+  const analyzer = new CurvatureQuantizationAnalyzer(biased, wasm, { batch: 16 });
+  await analyzer.calibrate(data);
+  const rowBits = Array.from({ length: 32 }, (_, r) => (r % 8 === 5 ? 0 : 6));
+  const plan = planFor(analyzer.model, (i) => ({
+    symmetric: false,
+    rounding: 'gptq+cd',
+    ...(i === 0 ? { bits: 6, rowBits, asymmetricBits: [6] } : { bits: 6 }),
+  }));
+  const coded = await analyzer.sequential(plan);
+  const layers = new Map(analyzer.layers.map((l) => [l.weight, l]));
+  const replaced = analyzer.candidates.bias(layers.get('w1')!, rowBits)!;
+  const damage = (weights: ReadonlyMap<string, Tensor>) =>
+    analyzer.measureWritten(
+      { layers: [...weights].map(([weight, values]) => ({ weight, bits: 2, values })) } as never,
+      new Map([[replaced.name, replaced.tensor]]),
+    );
+  const plain = await damage(analyzer.weightsOf(plan));
+  const sequential = await damage(
+    new Map([...coded].map(([name, c]) => [name, weightOfRows(wasm, layers.get(name)!, decode(wasm, c))])),
+  );
+  assert.ok(sequential < 0.8 * plain, `${plain} each by itself, ${sequential} in sequence`);
+  analyzer.dispose();
 });
 
 test('before calibration there is nothing to go by', async () => {

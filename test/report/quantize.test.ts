@@ -87,6 +87,7 @@ const REPORT: QuantizeReport = {
       accuracy: 0.9847,
       crossEntropy: 0.0529,
       kl: 0.00234,
+      klError: 0.0002,
       relativeSquaredError: 0.0004,
       maxError: 0.9,
       flips: 0.0011,

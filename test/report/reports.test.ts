@@ -19,6 +19,7 @@ const EVALUATION: EvaluationReport = {
     accuracy: 0.52,
     crossEntropy: 1.45,
     kl: 0.0123,
+    klError: 0.001,
     relativeSquaredError: 0.002,
     maxError: 1.5,
     flips: 0.04,

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { KernelError, parts } from '../../src/wasm/calls.ts';
+import { KernelError, LEAST_WORK, parts, threadsFor } from '../../src/wasm/calls.ts';
 
 test('parts cover everything once, in order, in units, none too small', () => {
   fc.assert(
@@ -39,6 +39,14 @@ test('parts are even, and as many as there are threads where there is work', () 
   assert.equal(parts(15, 8, 8, 4), [{ from: 0, count: 15 }]);
   assert.equal(parts(0, 1, 1, 4), [{ from: 0, count: 0 }]);
   assert.equal(parts(10, 1, Number.POSITIVE_INFINITY, 4), [{ from: 0, count: 10 }]);
+});
+
+test('little work is for one thread', () => {
+  assert.equal(
+    [0, LEAST_WORK, 2 * LEAST_WORK, 100 * LEAST_WORK].map((work) => threadsFor(work, 4)),
+    [1, 1, 2, 4],
+  );
+  assert.is(threadsFor(Number.POSITIVE_INFINITY, 3), 3);
 });
 
 test('a trap names its kernel', () => {

@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { sigmaMax } from '../../src/wasm/sigma-max.ts';
+import { sigmaMax, type Unfolded, unfoldedSigmaMax } from '../../src/wasm/sigma-max.ts';
 import { svd } from '../../src/wasm/svd.ts';
 import { close } from '../assembly/bench.ts';
 import { loadWasm, random } from '../helpers.ts';
@@ -54,6 +54,42 @@ test('two largest values close together', () => {
   const a = new Float64Array(n * n);
   for (let i = 0; i < n; i++) a[i * n + i] = i === 7 ? 1 + 1e-7 : 1 - (i % 5) * 1e-6;
   close([sigmaMax(wasm, a, n, n)], [1 + 1e-7], { relative: 1e-11 }, 'cluster');
+});
+
+test('floats [m, c, taps] unfolded, with limits below and above the value', () => {
+  for (const [m, c, down, across] of [
+    [1, 1, 3, 3],
+    [1, 5, 1, 3],
+    [4, 3, 3, 1],
+    [20, 30, 2, 3],
+    [70, 12, 1, 4],
+    [24, 24, 3, 3],
+  ] as const) {
+    const taps = down * across;
+    const [rows, cols] = [m * down, c * across];
+    const next = random(m + c);
+    const x = Float32Array.from({ length: m * c * taps }, () => next() - 0.3);
+    const a = new Float64Array(x.length);
+    for (let i = 0; i < m; i++)
+      for (let j = 0; j < c; j++)
+        for (let t = 0; t < taps; t++)
+          a[(i * down + Math.floor(t / across)) * cols + j * across + (t % across)] = x[(i * c + j) * taps + t]!;
+    const sigma = svd(wasm, a, rows, cols).sigma[0]!;
+    const row = Array.from({ length: taps }, (_, t) => Math.floor(t / across));
+    const col = row.map((_, t) => t % across);
+    wasm.arena.scope((alloc) => {
+      const address = alloc(x.byteLength);
+      wasm.arena.put(address, x);
+      const unfolded: Unfolded = { address, m, c, rowTaps: down, colTaps: across, row, col };
+      const what = `[${m}, ${c}, ${down} x ${across}]`;
+      close([unfoldedSigmaMax(wasm, unfolded)], [sigma], { relative: 1e-11 }, what);
+      close([unfoldedSigmaMax(wasm, unfolded, sigma * 1.01)], [sigma], { relative: 1e-11 }, `${what}, a limit above`);
+      const cut = unfoldedSigmaMax(wasm, unfolded, 0.1 * sigma);
+      // Small matrices are decomposed whole, and no limit ends that.
+      if (Math.min(rows, cols) > 32) assert.is(cut, Number.POSITIVE_INFINITY, what);
+      else close([cut], [sigma], { relative: 1e-11 }, `${what}, a limit below`);
+    });
+  }
 });
 
 test('NaN is refused', () => {

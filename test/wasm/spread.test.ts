@@ -158,8 +158,8 @@ const CASES: { readonly [N in KernelName]?: readonly Args[] } = {
     [A, 187, 120, 187, 0, 0, 0, 6, A],
   ],
   depthwise2d: [
-    [A, 17, 2, 40, 41, B, 3, 3, 1, 1, 1, 1, 1, 1, 40, 41, Y],
-    [A, 17, 1, 40, 41, B, 3, 3, 2, 1, 1, 1, 1, 1, 20, 41, Y],
+    [A, 17, 2, 40, 41, B, 3, 3, 1, 1, 1, 1, 1, 1, 40, 41, Y, small, R, 0, 6, scratch],
+    [A, 17, 1, 40, 41, B, 3, 3, 2, 1, 1, 1, 1, 1, 20, 41, Y, 0, 0, -1, 1, scratch],
   ],
   quantize_rows: [
     [A, ROWS, COLS, 32, small, B, 4, 0, Y],
@@ -199,6 +199,10 @@ const CASES: { readonly [N in KernelName]?: readonly Args[] } = {
   scale_sums: [
     [A, ROWS, COLS, small, small + 400, small + 800, Y],
     [A, ROWS, COLS, 0, small, 0, A],
+  ],
+  add_codes: [
+    [A, 0, 3, 0.5, B, 1, -4, 0.25, 5003, 0.7, 1, 2, -128, 127, Y],
+    [A, 1, 0, 0.1, B, 0, 0, 0.2, 4099, 0.3, 0, 9, 9, 255, Y],
   ],
   code_rows: [
     [3, 93, 300, 32, 2, 1, A, 1300, small, small + 400, B, 4, R, R, Y, 95, scratch],

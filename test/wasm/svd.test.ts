@@ -1,6 +1,6 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Svd, svd } from '../../src/wasm/svd.ts';
+import { type Svd, singularValues, svd } from '../../src/wasm/svd.ts';
 import { close, same } from '../assembly/bench.ts';
 import { loadWasm, random } from '../helpers.ts';
 import { twinSingularValues } from './double-double.ts';
@@ -236,6 +236,65 @@ test('sum of squares is kept on a larger matrix, and results repeat bit for bit'
   const squares = (x: Float64Array) => x.reduce((s, v) => s + v * v, 0);
   close([squares(d.sigma)], [squares(a)], { relative: 1e-13 }, 'sum of squares');
   same(svd(wasm, a, m, n).sigma, d.sigma, 'again');
+});
+
+/**
+ * [2^exponents.length, the same] graded over the product of the factors [[1, e / 4], [-1 / 8, e]], e = 2^-exponent, of which it is the
+ * Kronecker product: every element exact, singular values known. Stacked `copies` times these grow by sqrt(copies).
+ */
+function graded(
+  exponents: readonly number[],
+  copies: number,
+): { a: Float64Array; m: number; n: number; known: Float64Array } {
+  let [a, values, n] = [Float64Array.of(1), [1], 1];
+  for (const exponent of exponents) {
+    const e = 2 ** -exponent;
+    const factor = [1, e / 4, -1 / 8, e];
+    const side = n;
+    const before = a;
+    a = matrix(2 * side, 2 * side, (i, j) => factor[2 * (i & 1) + (j & 1)]! * before[(i >> 1) * side + (j >> 1)]!);
+    n *= 2;
+    const square = factor.reduce((sum, x) => sum + x * x, 0);
+    const determinant = e + e / 32;
+    const larger = Math.sqrt((square + Math.sqrt(square * square - 4 * determinant * determinant)) / 2);
+    values = values.flatMap((v) => [v * larger, v * (determinant / larger)]);
+  }
+  const [block, side, m] = [a, n, copies * n];
+  // 5 and 7 have no factor in common with the sizes: rows and columns in another order.
+  const order = (at: number, count: number, step: number) => (at * step) % count;
+  const stacked = matrix(m, n, (i, j) => block[(order(i, m, 7) % side) * side + order(j, side, 5)]!);
+  const known = Float64Array.from(values, (v) => v * Math.sqrt(copies)).sort();
+  return { a: stacked, m, n, known: known.reverse() };
+}
+
+test('graded over 2^-60, 128 columns, square, tall and wide: each value to 1e-13, of floats as of doubles', () => {
+  for (const copies of [1, 3]) {
+    const { a, m, n, known } = graded([6, 7, 8, 9, 9, 10, 11], copies);
+    close(svd(wasm, a, m, n).sigma, known, { relative: 1e-13 }, `${m} x ${n}`);
+    const turned = matrix(n, m, (i, j) => a[j * n + i]!);
+    close(svd(wasm, turned, n, m).sigma, known, { relative: 1e-13 }, `${n} x ${m}`);
+    const floats = Float32Array.from(a);
+    assert.equal(Float64Array.from(floats), a);
+    same(singularValues(wasm, floats, m, n), svd(wasm, a, m, n).sigma, 'floats');
+  }
+});
+
+test('tall, columns nearly dependent: what the Gram matrix would lose is kept', () => {
+  const [m, n] = [160, 40];
+  for (const gap of [1e-3, 1e-7, 1e-12]) {
+    const a = randomMatrix(m, n, 21);
+    // Column 1 is column 0 but for a share `gap` of one element.
+    for (let i = 0; i < m; i++) a[i * n + 1] = a[i * n]! * (i === 17 ? 1 + gap : 1);
+    const { sigma } = svd(wasm, a, m, n);
+    const expected = twinSingularValues(a, m, n);
+    close(sigma.subarray(0, n - 1), expected.slice(0, n - 1), { relative: 1e-13 }, `gap ${gap}`);
+    close(
+      [sigma[n - 1]!],
+      [expected[n - 1]!],
+      { relative: 1e-14 / gap + 1e-13, absolute: 1e-15 },
+      `least value, gap ${gap}`,
+    );
+  }
 });
 
 test('the arena is as it was, after success and failure', () => {

@@ -34,6 +34,44 @@ function matMulInteger(m: number, k: number, n: number): BenchCase {
   });
 }
 
+/** A convolution [1, c, size, size] -> [1, m, size, size] of uint8 by constant int8 weights: to int32 sums, or to codes. */
+function intConv(op: 'ConvInteger' | 'QLinearConv', c: number, m: number, kernel: number, size: number): BenchCase {
+  return modelCase({
+    name: `int8 conv ${op} ${kernel}x${kernel} ${c}->${m} at ${size}`,
+    make: () => {
+      const next = random(c + m + size);
+      const constant = true;
+      const x = bytes([1, c, size, size], integers(c * size * size, next, 256));
+      const w = signed([m, c, kernel, kernel], integers(m * c * kernel * kernel, next, 256));
+      const point = { tensor: bytes([], Uint8Array.of(127)), constant };
+      const wZero = { tensor: signed([m], new Uint8Array(m)), constant };
+      const scale = (values: number[], dims: number[] = []) => ({
+        tensor: floatTensor(dims, Float32Array.from(values)),
+        constant,
+      });
+      const rows = Array.from({ length: m }, () => 0.004 + 0.004 * next());
+      const bias = Int32Array.from({ length: m }, () => Math.floor(1000 * (next() - 0.5)));
+      const weight = { tensor: w, constant };
+      const inputs =
+        op === 'ConvInteger'
+          ? [{ tensor: x }, weight, point, { tensor: signed([], Uint8Array.of(0)), constant }]
+          : [
+              ...[{ tensor: x }, scale([0.03]), point, weight, scale(rows, [m]), wZero, scale([2]), point],
+              { tensor: { dtype: 'int32' as const, dims: [m], data: bias }, constant },
+            ];
+      const pad = (kernel - 1) / 2;
+      return oneNode({
+        op,
+        inputs,
+        attributes: { pads: { type: 'ints', value: [pad, pad, pad, pad] } },
+        output: { dtype: op === 'ConvInteger' ? 'int32' : 'uint8', dims: [1, m, size, size] },
+      });
+    },
+    // Of codes: one step in 255.
+    tolerance: op === 'ConvInteger' ? 0 : 0.005,
+  });
+}
+
 const BLOCK = 32;
 
 /**
@@ -70,6 +108,10 @@ export const integer: Group = {
     matMulInteger(512, 512, 512),
     matMulInteger(128, 768, 3072),
     matMulInteger(1, 768, 3072),
+    ...(['ConvInteger', 'QLinearConv'] as const).flatMap((op) => [
+      intConv(op, 64, 64, 3, 56),
+      intConv(op, 256, 256, 1, 14),
+    ]),
     ...[1, 16, 60, 240].map((m) => matMulNBits(m, 768, 3072)),
   ],
 };

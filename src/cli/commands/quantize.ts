@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { DataError, UsageError } from '../../errors.ts';
 import {
+  type ActivationWidths,
   type Checkpoint,
   DEFAULT_ROUNDING,
   FORMATS,
@@ -19,12 +20,16 @@ import {
   externalLocations,
   externalPath,
   quantize,
+  RANGE_METHODS,
+  type RangeMethod,
   ROUNDINGS,
   readModel,
+  modelPath,
   type StrategyName,
   strategyNames,
   type Unit,
   UNITS,
+  type VerificationReport,
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
@@ -44,7 +49,9 @@ import {
   whole,
 } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
+import { commandLine, pages } from '../page.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
+import { runtimesFor, verify } from '../verify.ts';
 
 interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly bits?: number;
@@ -61,6 +68,7 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly force?: boolean;
   readonly plan?: string;
   readonly savePlan?: string;
+  readonly report?: string;
   readonly cache?: string;
   readonly cacheSize?: number;
   readonly ranks?: boolean;
@@ -72,7 +80,12 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly exclude?: string[];
   readonly tie?: string[];
   readonly format?: string;
+  readonly verify?: boolean;
+  readonly activations?: (typeof ACTIVATIONS)[number];
+  readonly activationRange?: RangeMethod;
 }
+
+const ACTIVATIONS = ['none', '8', '16', 'auto'] as const;
 
 /** Milliseconds between writes of unfinished measurements. */
 const CHECKPOINT_MS = 3000;
@@ -118,6 +131,7 @@ export function addQuantize(program: Command): void {
     .option('--force', 'replace files that exist')
     .option('--plan <file>', 'apply this plan as it is')
     .option('--save-plan <file>', 'write the plan as JSON')
+    .option('--report <file>', 'write the report as a page: one HTML file that needs nothing else')
     .option('--cache <file>', 'keep what was measured here, and use it where model, data and settings are the same')
     .option(
       '--cache-size <size>',
@@ -159,7 +173,19 @@ export function addQuantize(program: Command): void {
       '--format <name>',
       `form of the weights in the file: ${Object.keys(FORMATS).join(', ')} (default: dense)`,
       oneOf('--format', Object.keys(FORMATS)),
-    );
+    )
+    .option(
+      '--activations <widths>',
+      'round what operators read and make to integers as well: none (default), 8 or 16 bits, or auto: 8 bits where that does little damage; without data 8 bits are found anew in every run',
+      oneOf('--activations', ACTIVATIONS),
+    )
+    .option(
+      '--activation-range <method>',
+      `how the ranges of activations are chosen: ${RANGE_METHODS.join(', ')} (default: mse)`,
+      oneOf('--activation-range', RANGE_METHODS),
+    )
+    .option('--verify', 'run the file in the stock runtimes before it is written (default where one is installed)')
+    .option('--no-verify', 'write the file without running it in stock runtimes');
   common(kernelFlags(command, false), [
     'kappa quantize model.onnx --bits 4.1 --calib data.npz',
     'kappa quantize model.onnx --budget 1.2MB --calib data.npz --eval test.npz -o small.onnx',
@@ -175,6 +201,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const output: Planned = { flag: '--output', path: flags.output ?? defaultOutput(path, flags), force };
   const planOut: Planned | undefined =
     flags.savePlan === undefined ? undefined : { flag: '--save-plan', path: flags.savePlan, force };
+  const pageOut: Planned | undefined =
+    flags.report === undefined ? undefined : { flag: '--report', path: flags.report, force };
   const cacheOut: Planned | undefined =
     flags.cache === undefined ? undefined : { flag: '--cache', path: flags.cache, force: true };
   const keptOut: Planned | undefined =
@@ -185,7 +213,14 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   // Written for a model of more than 2 GiB alone, refused early where it is there.
   const dataOut: Planned = { flag: '--output', path: `${output.path}.data`, force };
   await checkOutputs(
-    [output, dataOut, ...(planOut ? [planOut] : []), ...(cacheOut ? [cacheOut] : []), ...(keptOut ? [keptOut] : [])],
+    [
+      output,
+      dataOut,
+      ...(planOut ? [planOut] : []),
+      ...(pageOut ? [pageOut] : []),
+      ...(cacheOut ? [cacheOut] : []),
+      ...(keptOut ? [keptOut] : []),
+    ],
     inputs,
   );
 
@@ -213,7 +248,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   let kept: Uint8Array | undefined;
   if (cacheOut) {
     const { widths, metric, loss, samples, batch, seed, granularity, rounding } = flags;
-    const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0 };
+    const integers = { ...((flags.activations ?? 'none') === 'none' ? {} : { activations: 1 }) };
+    const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0, ...integers };
     const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, ...drawn };
     const outside = [...new Set([...files, ...externalLocations(model)])].sort();
     key = await cacheKey(
@@ -228,7 +264,9 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     kept = beside.kept;
     if (beside.note !== undefined) context.note(beside.note);
   }
-  const result = await quantize(await context.kernels(), bytes, {
+  const runtimes = runtimesFor(flags.verify, context);
+  const wasm = await context.kernels();
+  const result = await quantize(wasm, bytes, {
     name: path,
     external: externalFiles(path),
     dataName: basename(dataOut.path),
@@ -248,6 +286,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     dataFree: flags.dataFree,
     equalize: flags.equalize,
     evaluation,
+    pictures: pageOut !== undefined,
     widths: flags.widths,
     metric: flags.metric,
     strategy: flags.strategy,
@@ -255,6 +294,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     rounding: flags.rounding,
     granularity: flags.granularity,
     format,
+    activations: activationsOf(flags),
+    activationRange: flags.activationRange,
     loss: flags.loss,
     ...choices,
     samples: flags.samples,
@@ -264,23 +305,50 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     signal: context.signal,
   });
   context.check();
-  const report = {
-    ...result.report,
-    model: { ...result.report.model, name: basename(path) },
-    output: { ...result.report.output, file: basename(output.path) },
-  };
   const keeps = keptOut && !result.keptUsed ? result.kept(flags.cacheSize) : undefined;
+  // What was measured is kept whatever becomes of the file.
   await writeAll([
-    { ...output, data: result.bytes },
-    ...(result.data ? [{ ...dataOut, data: result.data.pieces() }] : []),
-    ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
     ...(cacheOut && (!cached?.table || (result.gains && !cached.gains))
       ? [{ ...cacheOut, data: cacheText(key, result.table, result.gains) }]
       : []),
     ...(keptOut && keeps ? [{ ...keptOut, data: keptFile(key, keeps) }] : []),
   ]);
+  let verification: VerificationReport | undefined;
+  await writeAll(
+    [
+      { ...output, data: result.bytes },
+      ...(result.data ? [{ ...dataOut, data: result.data.pieces() }] : []),
+      ...(planOut ? [{ ...planOut, data: `${JSON.stringify(result.plan, null, 2)}\n` }] : []),
+    ],
+    async ([written, beside]) => {
+      if (runtimes.length === 0) return;
+      const { data } = result;
+      verification = await verify(context, wasm, {
+        runtimes,
+        written: { path: written!, data: data ? [{ location: data.location, path: beside! }] : [] },
+        original: modelPath(path, model),
+        evaluation,
+        calibration,
+        seed: flags.seed,
+      });
+    },
+  );
+  const report = {
+    ...result.report,
+    model: { ...result.report.model, name: basename(path) },
+    output: { ...result.report.output, file: basename(output.path) },
+    ...(verification ? { verification } : {}),
+  };
+  if (pageOut && result.pictures) {
+    const page = (await pages()).quantizeHtml({ report, pictures: result.pictures, command: commandLine() });
+    await writeAll([{ ...pageOut, data: page }]);
+  }
   await context.result(report, () => quantizeText(report, context.report));
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
+}
+
+function activationsOf({ activations }: Flags): ActivationWidths | undefined {
+  return activations === '8' ? 8 : activations === '16' ? 16 : activations;
 }
 
 /** Keeps what is being measured in the cache, every few seconds, so that an interrupted run can be taken up. */

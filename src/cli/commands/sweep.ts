@@ -4,12 +4,16 @@ import { externalFiles, openDataset, readModel, sweep } from '../../node.ts';
 import { sweepText } from '../../report/sweep.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseBudgets, readInput } from '../files.ts';
+import { checkOutputs, writeAll } from '../outputs.ts';
+import { commandLine, pages } from '../page.ts';
 import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
 
 interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly calib: string;
   readonly eval: string;
   readonly bits: number[];
+  readonly report?: string;
+  readonly force?: boolean;
 }
 
 export function addSweep(program: Command): void {
@@ -30,14 +34,20 @@ export function addSweep(program: Command): void {
       'average bits: a range of whole ones or a list, as 2:8 or 2.5,3.1,4.1',
       (t) => parseBudgets(t),
       [2, 3, 4, 5, 6, 7, 8],
-    );
+    )
+    .option('--report <file>', 'write the frontier as a page: one HTML file that needs nothing else')
+    .option('--force', 'replace files that exist');
   common(kernelFlags(measuringFlags(command), false), [
     'kappa sweep model.onnx --calib calib.npz --eval test.npz',
     'kappa sweep model.onnx --calib calib.npz --eval test.npz --bits 2.5,3.1,4.1 --json > frontier.json',
+    'kappa sweep model.onnx --calib calib.npz --eval test.npz --report frontier.html',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
 }
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
+  const pageOut =
+    flags.report === undefined ? [] : [{ flag: '--report', path: flags.report, force: flags.force ?? false }];
+  await checkOutputs(pageOut, [path, flags.calib, flags.eval]);
   const bytes = await readInput(path, 'model');
   const model = readModel(bytes, path);
   const found = await sweep(await context.kernels(), bytes, {
@@ -56,5 +66,9 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     signal: context.signal,
   });
   const report = { ...found, model: { ...found.model, name: basename(path) } };
+  if (pageOut.length > 0) {
+    const page = (await pages()).sweepHtml({ report, command: commandLine() });
+    await writeAll(pageOut.map((p) => ({ ...p, data: page })));
+  }
   await context.result(report, () => sweepText(report, context.report));
 }

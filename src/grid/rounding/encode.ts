@@ -1,7 +1,7 @@
 import type { Wasm } from '../../wasm/wasm.ts';
 import { type Coded, rowsLeftOut, type Slice } from '../coded.ts';
 import type { LayerGram } from '../gram.ts';
-import { blockOf, fitGrid, type Grid, type GridSpec } from '../grid.ts';
+import { blockOf, fitGrid, type GridSpec } from '../grid.ts';
 import { METHODS, type Rounding, ROUNDINGS, WIDEST_METHOD } from './roundings.ts';
 import { searchGrids } from './search.ts';
 
@@ -10,7 +10,6 @@ import { searchGrids } from './search.ts';
  * @param widths one width, or one for each row, some of which may be 0: rows that are left out
  * @param specOf the grid of a width
  * @param rounding a name in ROUNDINGS, or a rounding of the caller's
- * @param near codes of nearly the same matrix at the same widths: grids are looked for around its grids alone, where they are of the kind asked for
  * @throws TypeError, RangeError for arguments that do not fit together, RangeError naming the first weight that is not finite
  */
 export function encode(
@@ -22,7 +21,6 @@ export function encode(
   specOf: (bits: number) => GridSpec,
   rounding: string | Rounding,
   gram?: LayerGram,
-  near?: Coded,
 ): Coded {
   if (typeof widths !== 'number' && widths.length !== rows)
     throw new RangeError(`widths: expected ${rows}, one for each row, found ${widths.length}`);
@@ -30,7 +28,7 @@ export function encode(
   if (own) throw new RangeError(`rounding: expected one of ${Object.keys(ROUNDINGS).join(', ')}, found ${rounding}`);
   const [first] = typeof widths === 'number' ? [widths] : widths;
   if (typeof widths === 'number' || widths.every((b) => b === first))
-    return [{ rows: undefined, ...encodeRows(wasm, w, rows, cols, specOf(first!), rounding, gram, near?.[0]) }];
+    return [{ rows: undefined, ...encodeRows(wasm, w, rows, cols, specOf(first!), rounding, gram) }];
   const widest = widths.reduce((a, b) => Math.max(a, b));
   return [...new Set(widths)]
     .sort((a, b) => a - b)
@@ -46,8 +44,7 @@ export function encode(
       });
       const counts = gram && countsOf(some, rows, gram);
       const under = gram && { ...gram, counts };
-      const before = near?.find((s) => s.grid.bits === bits);
-      const made = encodeRows(wasm, part, some.length, cols, specOf(bits), rounding, under, before);
+      const made = encodeRows(wasm, part, some.length, cols, specOf(bits), rounding, under);
       return { rows: some, ...made };
     });
 }
@@ -73,7 +70,6 @@ function encodeRows(
   spec: GridSpec,
   rounding: string | Rounding,
   gram: LayerGram | undefined,
-  near: Slice | undefined,
 ): Pick<Slice, 'grid' | 'codes'> {
   const clip = spec.clip === 'gram' && !gram ? 'mse' : spec.clip;
   const fit = (by: GridSpec['clip']) =>
@@ -81,21 +77,8 @@ function encodeRows(
   const method = typeof rounding === 'string' ? METHODS[rounding] : undefined;
   const search = gram !== undefined && method?.descend === true && clip === 'gram' && spec.bits <= WIDEST_METHOD;
   if (search && blockOf(rows, cols, spec.granularity) <= cols)
-    return searchGrids(wasm, w, fit('mse'), fit('max'), method, gram, suited(near, rows, cols, spec));
+    return searchGrids(wasm, w, fit('mse'), fit('max'), method, gram);
   const grid = fit(clip);
   const choose = typeof rounding === 'string' ? ROUNDINGS[rounding]! : rounding;
   return { grid, codes: choose(wasm, w, grid, gram) };
-}
-
-/** The grid of codes that were made before, where it is of that kind. */
-function suited(near: Slice | undefined, rows: number, cols: number, spec: GridSpec): Grid | undefined {
-  const grid = near?.grid;
-  const same =
-    grid?.rows === rows &&
-    grid.cols === cols &&
-    grid.bits === spec.bits &&
-    grid.block === blockOf(rows, cols, spec.granularity) &&
-    grid.symmetric === spec.symmetric &&
-    grid.scaleType === spec.scaleType;
-  return same ? grid : undefined;
 }

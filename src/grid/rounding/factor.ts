@@ -50,7 +50,7 @@ function factor(wasm: Wasm, h: Float32Array, n: number): Factor | undefined {
     const from = alloc(4 * n * n);
     const perm = alloc(4 * n);
     const lower = alloc(8 * n * n);
-    const scratch = alloc(32);
+    const scratch = alloc(k.gram_f64_scratch());
     arena.put(from, h);
     arena.put(perm, order.slice().reverse());
     for (const share of DAMPING) {

@@ -56,9 +56,9 @@ function byMethod(method: Method): Rounding {
   };
 }
 
-/** The levels a method starts from. */
+/** The levels a method starts from on a grid. */
 export function start(work: NonNullable<Part['work']>, method: Method, affine: Affine): Float32Array {
-  return method.start === 'gptq' ? work.gptq(affine) : work.nearest(affine);
+  return method.start === 'gptq' ? work.gptq([affine])[0]!.levels : work.nearest(affine);
 }
 
 /** Whether codes on that grid can be chosen by a method. */

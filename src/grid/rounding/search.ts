@@ -5,7 +5,7 @@ import { type Grid, quantize } from '../grid.ts';
 import { roundToHalf } from '../half.ts';
 import { affineOf, partsOf, putCodes } from './groups.ts';
 import { type Method, start } from './roundings.ts';
-import type { Affine, RowGroup, Rounded } from './work.ts';
+import type { Affine, RowGroup, Started } from './work.ts';
 
 /** Shares of the range of a row's weights that grids are made to cover, by width: narrow codes gain by clipping. */
 const SHARES: Readonly<Record<number, readonly number[]>> = {
@@ -14,6 +14,8 @@ const SHARES: Readonly<Record<number, readonly number[]>> = {
   4: [1, 0.93, 0.86],
 };
 const WIDE_SHARES: readonly number[] = [1, 0.96];
+/** Grids of a row, the best after GPTQ, that descent goes on from. */
+const FINALISTS = 2;
 /** What the best scales of a row are multiplied with in turn, at widths in the table above and at wider ones. */
 const REFINEMENTS: readonly number[] = [1.05, 0.95, 1.025, 0.975];
 const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
@@ -24,7 +26,6 @@ const WIDE_REFINEMENTS: readonly number[] = [1.03, 0.97];
  * factor keep the least-squares grid and its nearest codes.
  * @param squares the grid of least squares
  * @param range the grid of the range
- * @param near a grid of nearly the same rows, looked for around in the place of both
  */
 export function searchGrids(
   wasm: Wasm,
@@ -33,7 +34,6 @@ export function searchGrids(
   range: Grid,
   method: Method,
   gram: LayerGram,
-  near?: Grid,
 ): Pick<Slice, 'grid' | 'codes'> {
   const { rows, cols, bits } = squares;
   const codes = quantize(wasm, w, squares);
@@ -42,10 +42,10 @@ export function searchGrids(
   wasm.arena.scope((alloc) => {
     for (const { first, rows: count, work } of partsOf(wasm, alloc, w, rows, cols, gram)) {
       if (!work) continue;
-      const best = new Best(wasm, work, method, affineOf(near ?? squares, first, count));
       const covering = affineOf(range, first, count);
       const shares = SHARES[bits];
-      if (!near) for (const share of shares ?? WIDE_SHARES) best.offer(covering, share);
+      const grids = (shares ?? WIDE_SHARES).map((share) => scaled(wasm, covering, share));
+      const best = new Best(wasm, work, method, [affineOf(squares, first, count), ...grids]);
       for (const factor of shares ? REFINEMENTS : WIDE_REFINEMENTS) best.offer(best.grid, factor);
       if (method.pairs) best.polish();
       const { grid } = best;
@@ -57,38 +57,57 @@ export function searchGrids(
   return { grid: { ...squares, scales, zeros }, codes };
 }
 
+/** The grid with its scales multiplied, where they stay scales. */
+function scaled(wasm: Wasm, grid: Affine, factor: number): Affine {
+  const scales = grid.scales.map((s) => s * factor).map((s, i) => (s > 0 && Number.isFinite(s) ? s : grid.scales[i]!));
+  return { ...grid, scales: grid.half ? roundToHalf(wasm, scales) : scales };
+}
+
+/** Where rows start from. */
+interface Start {
+  readonly grid: Affine;
+  readonly levels: Float32Array;
+}
+
 /** The best grid and levels of each row so far. */
 class Best {
   grid: Affine;
   levels: Float32Array;
   private readonly errors: Float64Array;
 
+  /** @param grids of one shape, to choose from */
   constructor(
     private readonly wasm: Wasm,
     private readonly work: RowGroup,
     private readonly method: Method,
-    first: Affine,
+    grids: readonly Affine[],
   ) {
-    const { levels, scales, errors } = this.round(first);
-    this.grid = { ...first, scales, zeros: first.zeros.slice() };
-    this.levels = levels;
-    this.errors = errors;
+    const starts =
+      method.start === 'gptq'
+        ? finalists(grids, work.gptq(grids))
+        : grids.map((grid) => ({ grid, levels: work.nearest(grid) }));
+    const { grid, levels } = starts[0]!;
+    const found = work.descend(grid, levels, true);
+    this.grid = { ...grid, scales: found.scales, zeros: grid.zeros.slice() };
+    this.levels = found.levels;
+    this.errors = found.errors;
+    for (const start of starts.slice(1)) this.take(start);
   }
 
   /** Rounds to the grid with its scales multiplied and keeps the rows that this betters. */
   offer(grid: Affine, factor: number): void {
-    const { rows, perRow, half } = grid;
-    const scaled = grid.scales
-      .map((s) => s * factor)
-      .map((s, i) => (s > 0 && Number.isFinite(s) ? s : grid.scales[i]!));
-    const found = this.round({ ...grid, scales: half ? roundToHalf(this.wasm, scaled) : scaled });
-    const cols = this.levels.length / rows;
-    for (let r = 0; r < rows; r++) {
+    const other = scaled(this.wasm, grid, factor);
+    this.take({ grid: other, levels: start(this.work, this.method, other) });
+  }
+
+  private take({ grid, levels }: Start): void {
+    const found = this.work.descend(grid, levels, true);
+    for (let r = 0; r < grid.rows; r++) {
       if (!(found.errors[r]! < this.errors[r]!)) continue;
       this.errors[r] = found.errors[r]!;
-      this.levels.set(found.levels.subarray(r * cols, (r + 1) * cols), r * cols);
-      this.grid.scales.set(found.scales.subarray(r * perRow, (r + 1) * perRow), r * perRow);
-      this.grid.zeros.set(grid.zeros.subarray(r * perRow, (r + 1) * perRow), r * perRow);
+      putRow(this.levels, found.levels, grid.rows, r);
+      putRow(this.grid.scales, found.scales, grid.rows, r);
+      putRow(this.grid.zeros, grid.zeros, grid.rows, r);
     }
   }
 
@@ -98,8 +117,29 @@ class Best {
     this.levels = levels;
     this.grid = { ...this.grid, scales };
   }
+}
 
-  private round(grid: Affine): Rounded {
-    return this.work.descend(grid, start(this.work, this.method, grid), true);
-  }
+/** The best start of each row by its errors, and the second best. What descent makes of them tells the two apart, hardly ever others. */
+function finalists(grids: readonly Affine[], found: readonly Started[]): Start[] {
+  const { rows } = grids[0]!;
+  const ranked = Array.from({ length: rows }, (_, r) =>
+    [...grids.keys()].sort((a, b) => found[a]!.errors[r]! - found[b]!.errors[r]! || a - b),
+  );
+  return Array.from({ length: Math.min(FINALISTS, grids.length) }, (_, rank) => {
+    const grid = { ...grids[0]!, scales: grids[0]!.scales.slice(), zeros: grids[0]!.zeros.slice() };
+    const levels = found[0]!.levels.slice();
+    ranked.forEach((order, r) => {
+      const from = order[rank]!;
+      putRow(levels, found[from]!.levels, rows, r);
+      putRow(grid.scales, grids[from]!.scales, rows, r);
+      putRow(grid.zeros, grids[from]!.zeros, rows, r);
+    });
+    return { grid, levels };
+  });
+}
+
+/** Row r of so many, copied. */
+function putRow(to: Float32Array, from: Float32Array, rows: number, r: number): void {
+  const width = to.length / rows;
+  to.set(from.subarray(r * width, (r + 1) * width), r * width);
 }

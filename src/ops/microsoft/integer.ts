@@ -120,12 +120,12 @@ export const QGemm: Op = since(1, (node) => {
       scales.map((s) => Math.fround(one * s) / scale),
       rt,
     );
-    const place = codesAt(rt, dtype, m * n);
+    const place = codesAt(rt, dtype, [m, n]);
     const [type, lo, hi] = dtype === 'uint8' ? [0, 0, 255] : [1, -128, 127];
     for (const { from, rows } of calls) {
       const to = place.ptr + n * from;
       rt.wasm.k.requantize(sums.ptr + 4 * n * from, rows, n, n, 0, addend(from), factors, type, z, lo, hi, to, n);
     }
-    return [place.done([m, n])];
+    return [place.done()];
   };
 });

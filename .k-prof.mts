@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs';
+import { readModel, Session, loadKernels } from './src/node.ts';
+const bytes = readFileSync('models/resnet18-fashion.onnx');
+const wasm = await loadKernels({ build: 'plain', threads: 1 });
+const k: any = wasm.k; const acc = new Map<string, [number, number]>();
+const timed = process.argv[2] === 'k';
+const s = new Session(readModel(bytes, 'm'), wasm);
+const data = new Float32Array(784).map((_, i) => Math.sin(i * 1.7));
+const f = { [s.inputs[0]!.name]: { dtype: 'float' as const, dims: [1, 1, 28, 28], data } };
+for (let i = 0; i < 100; i++) s.run(f);
+const plan = (s as any);
+const t0 = process.cpuUsage();
+for (let i = 0; i < 2000; i++) s.run(f);
+const t1 = process.cpuUsage(t0);
+console.log((t1.user + t1.system) / 2000000, 'ms');

@@ -1,0 +1,368 @@
+import type { Plan, PlanActivation } from '../allocate/types.ts';
+import { type AnalyzerOptions, type CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
+import { histogramsOf } from '../calibrate/histogram.ts';
+import { affineFor, type RangeMethod, rangeOf } from '../calibrate/ranges.ts';
+import { UnsupportedError, UsageError } from '../errors.ts';
+import { canRaise, Session, withInitializers } from '../graph/index.ts';
+import type { Layer } from '../graph/layers.ts';
+import type { Coded } from '../grid/coded.ts';
+import { makeInitializer, sizeOfFiles, writeModelFiles } from '../onnx/index.ts';
+import type { Model } from '../onnx/model.ts';
+import type { Progress } from '../progress.ts';
+import { roomForBias } from '../quantize/activations/bias.ts';
+import { writeDynamic } from '../quantize/activations/dynamic.ts';
+import { biasOf, whyNotMultiplied } from '../quantize/activations/operators.ts';
+import { type IntegerNode, type Placement, place } from '../quantize/activations/place.ts';
+import { type ActivationType, limitsOf, type SiteGrid, writeActivations } from '../quantize/activations/write.ts';
+import { whyNotInteger } from '../quantize/integer.ts';
+import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
+import { mergedScales } from '../quantize/slices.ts';
+import type { ActivationReport } from '../report/types.ts';
+import type { Wasm } from '../wasm/wasm.ts';
+import { type Chosen, chooseWidths, damageOf } from './activation-widths.ts';
+import type { MeasuringOptions } from './options.ts';
+import type { Allocation } from './search.ts';
+
+/** Widths of activations: none of them rounded, all to 8 or 16 bits, or each as its damage allows. */
+export type ActivationWidths = 'none' | 8 | 16 | 'auto';
+export const ACTIVATION_WIDTHS: readonly ActivationWidths[] = ['none', 8, 16, 'auto'];
+
+export interface ActivationOptions {
+  /** Whether activations are rounded to integers, so that runtimes multiply integers; `none` unless told, or the plan says so. */
+  readonly activations?: ActivationWidths | undefined;
+  /** How their ranges are chosen; `mse` unless told. */
+  readonly activationRange?: RangeMethod | undefined;
+  /** What 8-bit activations are stored as; uint8 unless told. */
+  readonly activationType?: 'uint8' | 'int8' | undefined;
+  /** Widths that `auto` chooses from besides leaving a value in float: [8] unless told. */
+  readonly activationBits?: readonly (8 | 16)[] | undefined;
+  /** Name of a second file, for a model of more than 2 GiB. */
+  readonly dataName?: string | undefined;
+  readonly progress?: Progress | undefined;
+}
+
+export interface Activated {
+  readonly allocation: Allocation;
+  readonly report: ActivationReport;
+  /** Bytes that the file with rounded activations takes more than the one without; 0 where none was made. */
+  readonly more: number;
+}
+
+/** @throws UsageError for activations that are to be rounded beside what does not know of them */
+export function checkActivations(options: ActivationOptions & { readonly maxError?: number | undefined }): void {
+  const { activations = 'none', activationRange, maxError } = options;
+  if (activations === 'none' && activationRange !== undefined && options.activations !== undefined)
+    throw new UsageError('--activation-range: has no effect with --activations none');
+  if (activations !== 'none' && maxError !== undefined)
+    throw new UsageError('--activations: what --max-error proves is about weights alone; use one of them');
+}
+
+/** First opset of ai.onnx whose DequantizeLinear has a scale a row, and whose DynamicQuantizeLinear is there. */
+const ROWS_OPSET = 13;
+const DYNAMIC_OPSET = 11;
+
+/** Widths of weights whose zero points can be subtracted from their codes in int8. */
+const ASYMMETRIC: readonly number[] = [2, 3, 4, 5, 6, 7];
+
+/** What an analyzer is to do otherwise, so that weights can be multiplied as integers: 8 bits have no zero points. */
+export function integerRounding(options: MeasuringOptions): Pick<AnalyzerOptions, 'rounding'> {
+  const { granularity = DEFAULT_ROUNDING.granularity, rounding = DEFAULT_ROUNDING.rounding } = options;
+  return { rounding: { granularity, rounding, asymmetricBits: ASYMMETRIC } };
+}
+
+/**
+ * An allocation with activations rounded to integers. With calibration data, or a plan that has them, scales and zero points are
+ * constants (static); without, 8-bit ones are found in every run (dynamic), for matrix products alone.
+ * @param keeps whether a result keeps the budget; one that does not is given up, and the report says so
+ * @throws UsageError where what was asked for needs calibration data; UnsupportedError for a model it cannot be written in
+ */
+export async function withActivations(
+  wasm: Wasm,
+  analyzer: CurvatureQuantizationAnalyzer,
+  found: Allocation,
+  options: ActivationOptions,
+  keeps: (rounded: Allocation) => Promise<boolean>,
+): Promise<Activated> {
+  const rounded = await attempted(wasm, analyzer, found, options);
+  if (rounded.allocation === found || (await keeps(rounded.allocation))) return rounded;
+  const reason = 'with activations in integers the file would not keep the budget';
+  const left = [...rounded.report.left, ...analyzer.layers.map((l) => ({ layer: l.name, reason }))];
+  return { ...rounded, allocation: found, report: { ...rounded.report, mode: 'none', operators: 0, values: [], left } };
+}
+
+async function attempted(
+  wasm: Wasm,
+  analyzer: CurvatureQuantizationAnalyzer,
+  found: Allocation,
+  options: ActivationOptions,
+): Promise<Activated> {
+  const given = options.activations === undefined ? found.plan.activations : undefined;
+  const work = new Work(wasm, analyzer, found, options);
+  const data = analyzer.measuring;
+  if (given ? given.mode === 'dynamic' : !data) {
+    if (options.activations === 16 || options.activations === 'auto')
+      throw new UsageError(`--activations ${options.activations}: needs calibration data to find ranges`);
+    return work.dynamic();
+  }
+  return given ? work.given(given.values) : work.calibrated();
+}
+
+class Work {
+  private readonly base: Model;
+  private readonly coded: ReadonlyMap<string, Coded>;
+  private readonly able: readonly Layer[];
+  private readonly left: ActivationReport['left'][number][] = [];
+  private readonly method: RangeMethod;
+
+  constructor(
+    private readonly wasm: Wasm,
+    private readonly analyzer: CurvatureQuantizationAnalyzer,
+    private readonly found: Allocation,
+    private readonly options: ActivationOptions,
+  ) {
+    this.method = options.activationRange ?? 'mse';
+    this.base = withInitializers(
+      analyzer.model,
+      [...found.replaced].map(([name, t]) => makeInitializer(name, t)),
+    );
+    this.coded = this.codes();
+    this.able = analyzer.layers.filter((layer) => {
+      const why = this.whyNot(layer);
+      if (why !== undefined) this.left.push({ layer: layer.name, reason: why });
+      return why === undefined;
+    });
+  }
+
+  /** Ranges from the calibration data, widths as asked for. */
+  async calibrated(): Promise<Activated> {
+    const { wasm, analyzer, options, base } = this;
+    const { data } = analyzer.measuring!;
+    const wanted = options.activations === 16 ? 16 : 8;
+    const type = this.typeOf(wanted);
+    let placement = place(base, this.usable());
+    if (placement.nodes.length === 0) return this.nothing();
+    const session = new Session(this.found.quantized.model, wasm);
+    try {
+      const groups = new Map(placement.sites.map((s) => [s.value, s.group]));
+      const { dataset, batch, calibration } = data;
+      const cells = await histogramsOf(wasm, session, groups, dataset, {
+        batch,
+        samples: calibration.samples,
+        progress: (done, total) => this.progress('ranges of activations', done, total),
+      });
+      const gridOf = (value: string, t: ActivationType): SiteGrid => {
+        const [low, high] = limitsOf(t);
+        return { ...affineFor(rangeOf(wasm, cells[groups.get(value)!]!, this.method, low, high), low, high), type: t };
+      };
+      if (options.activations !== 'auto') return this.finish(placement, (v) => gridOf(v, type));
+      const { chosen, ...choice } = await chooseWidths(wasm, analyzer, this.found, placement, {
+        bits: options.activationBits ?? [8],
+        gridOf: (v, bits) => gridOf(v, this.typeOf(bits)),
+        progress: (...p) => this.progress(...p),
+        write: async (widths) => {
+          placement = this.placedAs(widths);
+          return this.assembled(placement, (v) => gridOf(v, this.typeOf(widths.get(v) ?? 8))).model;
+        },
+      });
+      placement = this.placedAs(chosen);
+      if (placement.nodes.length === 0) return this.nothing(choice);
+      return this.finish(placement, (v) => gridOf(v, this.typeOf(chosen.get(v) ?? 8)), choice);
+    } finally {
+      session.dispose();
+    }
+  }
+
+  /** Scales and zero points as a plan has them. @throws UsageError for values that the model has not, or not to be rounded */
+  async given(values: readonly PlanActivation[]): Promise<Activated> {
+    const all = place(this.base, this.usable());
+    const known = new Map(values.map((v) => [v.value, v]));
+    const wrong = values.find((v) => !all.sites.some((s) => s.value === v.value));
+    if (wrong) throw new UsageError(`plan, activations: '${wrong.value}' is no value that can be rounded`);
+    const absent = all.sites.filter((s) => (known.get(s.value)?.bits ?? 32) === 32);
+    const placement = place(this.base, this.able, new Set(absent.map((s) => s.value)));
+    if (placement.nodes.length === 0) return this.nothing();
+    return this.finish(placement, (name) => {
+      const { scale, zero, type } = known.get(name)!;
+      const [low, high] = limitsOf(type);
+      return { scale, zero, type, low, high };
+    });
+  }
+
+  /** Matrix products whose inputs are rounded in every run. */
+  async dynamic(): Promise<Activated> {
+    this.checkOpset(DYNAMIC_OPSET);
+    const { nodes } = place(this.base, this.able);
+    const own = nodes.filter(({ node, layer }) => {
+      if (node.opType !== 'Conv') return true;
+      this.left.push({
+        layer: layer.name,
+        reason: 'a convolution: rounding its input in every run takes longer than it saves',
+      });
+      return false;
+    });
+    if (own.length === 0) return this.nothing();
+    const { plan, quantized } = this.quantized(own, this.coded);
+    const model = writeDynamic(quantized.model, own);
+    const activations = { mode: 'dynamic', range: 'minmax', values: [] } as const;
+    return this.result({ ...plan, activations }, { ...quantized, model }, own, []);
+  }
+
+  private async finish(
+    placement: Placement,
+    gridOf: (value: string) => SiteGrid,
+    choice: Choice = {},
+  ): Promise<Activated> {
+    const { plan, quantized, model, grids } = this.assembled(placement, gridOf);
+    const values = placement.sites.map(({ value, group }): PlanActivation => {
+      const { type, scale, zero } = grids[group]!;
+      return { value, bits: type.endsWith('16') ? 16 : 8, type, scale, zero };
+    });
+    const activations = { mode: 'static', range: this.method, values } as const;
+    return this.result({ ...plan, activations }, { ...quantized, model }, placement.nodes, values, choice);
+  }
+
+  private assembled(placement: Placement, gridOf: (value: string) => SiteGrid) {
+    const grids: SiteGrid[] = [];
+    for (const { value, group } of placement.sites) grids[group] ??= gridOf(value);
+    const coded = this.withRoom(placement, grids);
+    const { plan, quantized } = this.quantized(placement.nodes, coded);
+    const scales = (weight: string) => mergedScales(coded.get(weight)!);
+    return { plan, quantized, grids, model: writeActivations(quantized.model, placement, grids, scales) };
+  }
+
+  /** The placement without values that are to stay in float. */
+  private placedAs(widths: ReadonlyMap<string, number>): Placement {
+    const float = [...widths].filter(([, bits]) => bits === 32).map(([value]) => value);
+    return place(this.base, this.usable(), new Set(float));
+  }
+
+  /** Codes whose biases can be int32. */
+  private withRoom({ sites, nodes }: Placement, grids: readonly SiteGrid[]): ReadonlyMap<string, Coded> {
+    const group = new Map(sites.map((s) => [s.value, s.group]));
+    const initializers = new Map(this.base.graph.initializers.map((t) => [t.name, t]));
+    const coded = new Map(this.coded);
+    for (const { node, layer, input } of nodes) {
+      const bias = initializers.get(biasOf(node));
+      if (!bias) continue;
+      const { scale } = grids[group.get(input)!]!;
+      const before = coded.get(layer.weight)!;
+      coded.set(layer.weight, roomForBias(before, bias.tensor().data as Float32Array, scale));
+    }
+    return coded;
+  }
+
+  /** The weights written: in integers where these nodes multiply them, else as the plan says. */
+  private quantized(nodes: readonly IntegerNode[], coded: ReadonlyMap<string, Coded>) {
+    const own = new Set(nodes.map((n) => n.layer.weight));
+    const layers = this.found.plan.layers.map((l) => ({
+      ...l,
+      format: own.has(l.weight) ? 'integer' : l.format === 'integer' ? 'dense' : l.format,
+    }));
+    const plan: Plan = { ...this.found.plan, layers };
+    return { plan, quantized: this.quantizer().quantizeModel(this.base, plan, new Map(), coded) };
+  }
+
+  private quantizer(): PrecisionAwareQuantizer {
+    const { clip, scaleType } = this.analyzer.rounding;
+    return new PrecisionAwareQuantizer(this.wasm, { clip, scaleType });
+  }
+
+  private codes(): ReadonlyMap<string, Coded> {
+    const { layers } = this.found.quantized;
+    const known = layers.every((l) => l.bits === 32 || l.coded !== undefined);
+    const all = known ? layers : this.quantizer().quantizeModel(this.base, this.found.plan, this.analyzer.grams).layers;
+    return new Map(all.flatMap((l) => (l.coded ? [[l.weight, l.coded] as const] : [])));
+  }
+
+  private whyNot(layer: Layer): string | undefined {
+    const coded = this.coded.get(layer.weight);
+    if (coded === undefined) return 'its weight is left in float';
+    return whyNotInteger(coded) ?? whyNotMultiplied(this.base, layer);
+  }
+
+  /** Layers that can be integers in this model's opset. @throws UnsupportedError where it has none that can */
+  private usable(): readonly Layer[] {
+    this.checkOpset(ROWS_OPSET);
+    return this.able;
+  }
+
+  private checkOpset(least: number): void {
+    const opset = this.base.opsets.get('') ?? 0;
+    if (opset >= least || canRaise(this.base, least)) return;
+    throw new UnsupportedError(
+      `--activations: needs opset ${least}, the model has ${opset} and not all its operators mean the same there`,
+    );
+  }
+
+  private typeOf(bits: number): ActivationType {
+    const type = this.options.activationType ?? 'uint8';
+    return bits === 16 ? (type === 'int8' ? 'int16' : 'uint16') : type;
+  }
+
+  private nothing(choice: Choice = {}): Activated {
+    const report = { ...this.empty('none'), ...limits(choice) };
+    return { allocation: this.found, report, more: 0 };
+  }
+
+  private empty(mode: ActivationReport['mode']): ActivationReport {
+    const weights = this.found.allocations[0]?.damage ?? null;
+    const { left, method } = this;
+    return {
+      mode,
+      range: method,
+      operators: 0,
+      values: [],
+      left,
+      weights,
+      together: null,
+      predicted: null,
+      limit: null,
+    };
+  }
+
+  private async result(
+    plan: Plan,
+    quantized: QuantizedModel,
+    nodes: readonly IntegerNode[],
+    values: readonly PlanActivation[],
+    choice: Choice = {},
+  ): Promise<Activated> {
+    const files = writeModelFiles(quantized.model, this.options.dataName);
+    const together = this.analyzer.measuring ? await damageOf(this.wasm, this.analyzer, quantized.model) : null;
+    const used = new Set(nodes.map((n) => n.layer.weight));
+    for (const { name, weight } of this.able)
+      if (!used.has(weight) && !this.left.some((l) => l.layer === name))
+        this.left.push({
+          layer: name,
+          reason: 'its input or output does more damage in integers than was allowed, or is a constant',
+        });
+    const shown = values.map((v) => ({
+      ...v,
+      damage: choice.damages?.get(v.value) ?? null,
+    }));
+    const report = {
+      ...this.empty(plan.activations!.mode),
+      ...choice,
+      operators: nodes.length,
+      values: shown,
+      together,
+    };
+    const [chosen, ...others] = this.found.allocations;
+    const allocations =
+      chosen && together !== null
+        ? [{ ...chosen, name: `${chosen.name}, activations rounded`, damage: together }, chosen, ...others]
+        : this.found.allocations;
+    const more = Math.max(0, sizeOfFiles(files) - sizeOfFiles(this.found));
+    return { allocation: { ...this.found, plan, quantized, allocations, ...files }, report, more };
+  }
+
+  private progress(...p: Parameters<Progress>): void {
+    this.options.progress?.(...p);
+  }
+}
+
+type Choice = Partial<Omit<Chosen, 'chosen'>>;
+
+function limits({ predicted = null, limit = null }: { predicted?: number | null; limit?: number | null }) {
+  return { predicted, limit };
+}

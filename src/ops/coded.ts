@@ -1,0 +1,256 @@
+import type { DType, Tensor } from '../tensor.ts';
+import type { ConvAttributes } from './convolution.ts';
+import { integerProduct } from './integer.ts';
+import { integerConvolution, runConvolution } from './integer-conv.ts';
+import { CODE_MEMORY, CODE_RANGES } from './linear.ts';
+import type { Runtime } from './op.ts';
+import { elements, product, sameDims } from './shape.ts';
+
+/**
+ * Operators between DequantizeLinear and QuantizeLinear on the codes themselves, as runtimes fuse them: exact sums in int32, one
+ * multiplication in float by x_scale w_scale / y_scale, ties to even, saturated (ONNX "QLinearConv", "QLinearMatMul"). Each returns
+ * undefined for operands that this is not defined for, or whose sums might leave 32 bits: they are to be decoded then.
+ */
+
+/** What DequantizeLinear reads. */
+export interface Coded {
+  readonly codes: Tensor;
+  readonly scale: Tensor;
+  readonly zero: Tensor | undefined;
+  readonly axis: number;
+}
+
+/** What QuantizeLinear reads beside its input: one of each. The type is uint8 where there is no zero point. */
+export interface Target {
+  readonly scale: Tensor;
+  readonly zero: Tensor | undefined;
+}
+
+/** Bounds in float before rounding. */
+export interface Clamp {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** An addend a channel: floats, or codes. */
+export type Addend = Tensor | Coded | undefined;
+
+/** Codes of at most 8 bits as bytes, with one scale and zero point, or one a row. */
+interface Operand {
+  readonly codes: Tensor;
+  readonly scales: Float32Array;
+  readonly zero: Tensor | undefined;
+}
+
+const BYTES: Partial<Record<DType, 'int8' | 'uint8'>> = {
+  int8: 'int8',
+  int4: 'int8',
+  int2: 'int8',
+  uint8: 'uint8',
+  uint4: 'uint8',
+  uint2: 'uint8',
+};
+
+/** Bound on sums: beyond it int32 wraps. */
+const MOST = 2 ** 31 - 1;
+/** Largest product of two codes less their zero points. */
+const LARGEST = 255 * 255;
+/** A float addend is rounded to units of the sums: these may be at most so much of a code. */
+const FINE = 1 / 16;
+
+function positive(scales: Float32Array): boolean {
+  return scales.every((s) => s > 0 && s < Infinity);
+}
+
+function bytes(t: Tensor, dtype: 'int8' | 'uint8'): Tensor {
+  return t.dtype === dtype ? t : { dtype, dims: t.dims, data: t.data };
+}
+
+/** @param rows axis along which scales may differ; -1 for none */
+function operand({ codes, scale, zero, axis }: Coded, rows: number): Operand | undefined {
+  const dtype = BYTES[codes.dtype];
+  if (dtype === undefined || scale.dtype !== 'float' || scale.dims.length > 1) return undefined;
+  const scales = elements(scale).slice();
+  const at = axis < 0 ? axis + codes.dims.length : axis;
+  if (scales.length !== 1 && (at !== rows || scales.length !== codes.dims[rows])) return undefined;
+  if (!positive(scales)) return undefined;
+  if (zero === undefined) return { codes: bytes(codes, dtype), scales, zero };
+  if (zero.dtype !== codes.dtype || product(zero.dims) !== scales.length) return undefined;
+  return { codes: bytes(codes, dtype), scales, zero: bytes(zero, dtype) };
+}
+
+/** How sums become codes. */
+interface Coding {
+  readonly type: 0 | 1;
+  readonly dtype: 'int8' | 'uint8';
+  readonly scale: number;
+  readonly zero: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+function roundEven(v: number): number {
+  const low = Math.floor(v);
+  return v - low === 0.5 ? low + (low % 2 === 0 ? 0 : 1) : Math.round(v);
+}
+
+function codingOf({ scale, zero }: Target, { low, high }: Clamp): Coding | undefined {
+  const dtype = zero?.dtype ?? 'uint8';
+  if (dtype !== 'int8' && dtype !== 'uint8') return undefined;
+  if (scale.dtype !== 'float' || product(scale.dims) !== 1 || (zero && product(zero.dims) !== 1)) return undefined;
+  const s = elements(scale)[0]!;
+  if (!(s > 0 && s < Infinity) || Number.isNaN(low) || Number.isNaN(high)) return undefined;
+  const z = zero === undefined ? 0 : Number(zero.data[0]);
+  const [least, most] = CODE_RANGES[dtype]!;
+  const code = (v: number) => Math.min(Math.max(roundEven(Math.fround(v / s)) + z, least), most);
+  return { type: dtype === 'uint8' ? 0 : 1, dtype, scale: s, zero: z, lo: code(low), hi: code(high) };
+}
+
+/** The values of an addend [n] or [1, n]; null where it is another. */
+function valuesOf(addend: Addend, n: number): Float64Array | undefined | null {
+  if (addend === undefined) return undefined;
+  const t = 'codes' in addend ? addend.codes : addend;
+  if (product(t.dims) !== n || (t.dims.length > 0 && t.dims[t.dims.length - 1] !== n)) return null;
+  if (!('codes' in addend)) return t.dtype === 'float' ? Float64Array.from(elements(t)) : null;
+  const { scale, zero } = addend;
+  if (t.dtype !== 'int32' || t.dims.length > 1 || scale.dtype !== 'float' || scale.dims.length > 1) return null;
+  const scales = elements(scale);
+  if ((scales.length !== 1 && scales.length !== n) || (zero && elements(zero).some((z) => z !== 0))) return null;
+  const codes = t.data as Int32Array;
+  return Float64Array.from(codes, (c, i) => c * scales[scales.length === 1 ? 0 : i]!);
+}
+
+interface Requantizing {
+  readonly factors: Float32Array;
+  readonly bias: Tensor | undefined;
+}
+
+/**
+ * Factors and addends of the sums of `depth` products, one a channel.
+ * @returns undefined where sums may wrap, or addends are too coarse in their units
+ */
+function requantizing(
+  x: Operand,
+  w: Operand,
+  y: Coding,
+  n: number,
+  depth: number,
+  addend: Addend,
+): Requantizing | undefined {
+  const values = valuesOf(addend, n);
+  if (values === null) return undefined;
+  const unit = (i: number) => Math.fround(x.scales[0]! * w.scales[w.scales.length === 1 ? 0 : i]!);
+  const factors = Float32Array.from({ length: n }, (_, i) => unit(i) / y.scale);
+  if (!factors.every((f) => f < Infinity)) return undefined;
+  const room = MOST - LARGEST * depth;
+  if (room < 0) return undefined;
+  if (values === undefined) return { factors, bias: undefined };
+  const coarse = addend !== undefined && !('codes' in addend) && factors.some((f) => f > FINE);
+  const sums = values.map((v, i) => roundEven(v / unit(i)));
+  if (coarse || !sums.every((s) => Math.abs(s) <= room)) return undefined;
+  return { factors, bias: { dtype: 'int32', dims: [n], data: Int32Array.from(sums) } };
+}
+
+/** Conv, what it is clamped to, and QuantizeLinear. @throws as Conv does */
+export function codedConv(
+  attributes: ConvAttributes,
+  x: Coded,
+  w: Coded,
+  addend: Addend,
+  clamp: Clamp,
+  target: Target,
+  rt: Runtime,
+): Tensor | undefined {
+  const [a, b, y] = [operand(x, -1), operand(w, 0), codingOf(target, clamp)];
+  if (a === undefined || b === undefined || y === undefined) return undefined;
+  const c = integerConvolution(attributes, a.codes, a.zero, b.codes, b.zero, undefined);
+  const done = requantizing(a, b, y, c.v.m, c.v.depth, addend);
+  if (done === undefined) return undefined;
+  const out = rt.codes(y.dtype, c.v.dims);
+  runConvolution({ ...c, bias: done.bias }, { ...y, factors: done.factors }, rt.ptr(out), rt);
+  return out;
+}
+
+/** A zero point of one element as a scalar, which broadcasts to all. */
+function spreading(zero: Tensor | undefined, rt: Runtime): Tensor | undefined {
+  return zero !== undefined && product(zero.dims) === 1 ? rt.view(zero, []) : zero;
+}
+
+function put(values: Float32Array | Int32Array, rt: Runtime): number {
+  const ptr = rt.scratch(values.byteLength);
+  rt.wasm.arena.put(ptr, values);
+  return ptr;
+}
+
+/**
+ * MatMul, or Gemm of A with B or, `turned`, its transpose; with an addend a column. Then, with a target, what it is clamped to and
+ * QuantizeLinear; else floats. @throws as MatMul does
+ */
+export function codedProduct(
+  a: Coded,
+  b: Coded,
+  turned: boolean,
+  addend: Addend,
+  clamp: Clamp,
+  target: Target | undefined,
+  rt: Runtime,
+): Tensor | undefined {
+  const rank = b.codes.dims.length;
+  const [left, right] = [operand(a, -1), operand(b, rank !== 2 ? -1 : turned ? 0 : 1)];
+  if (left === undefined || right === undefined || (turned && rank !== 2)) return undefined;
+  const dims = b.codes.dims;
+  const [k, n] = rank < 2 ? [dims[0] ?? 0, 1] : turned ? [dims[1]!, dims[0]!] : dims.slice(-2);
+  if (LARGEST * k! > MOST) return undefined;
+  const y = target && codingOf(target, clamp);
+  if (target !== undefined && y === undefined) return undefined;
+  const x = { dtype: left.codes.dtype, dims: left.codes.dims, ptr: rt.ptr(left.codes) };
+  const [za, zb] = [spreading(left.zero, rt), spreading(right.zero, rt)];
+  if (y !== undefined) {
+    const done = requantizing(left, right, y, n!, k!, addend);
+    if (done === undefined) return undefined;
+    const { ptr, dims: shape, size, columns } = integerProduct(x, za, right.codes, zb, rt, undefined, turned);
+    const out = rt.codes(y.dtype, shape);
+    if (size === 0) return out;
+    const [factors, bias] = [put(done.factors, rt), done.bias === undefined ? 0 : rt.ptr(done.bias)];
+    const to = rt.ptr(out);
+    const { type, zero, lo, hi } = y;
+    rt.wasm.k.requantize(ptr, size / columns, columns, columns, 0, bias, factors, type, zero, lo, hi, to, columns);
+    return out;
+  }
+  const values = valuesOf(addend, n!);
+  if (values === null) return undefined;
+  const factors = Float32Array.from({ length: n! }, (_, i) => {
+    return left.scales[0]! * right.scales[right.scales.length === 1 ? 0 : i]!;
+  });
+  const { ptr, dims: shape, size, columns } = integerProduct(x, za, right.codes, zb, rt, undefined, turned);
+  const out = rt.empty('float', shape);
+  if (size === 0) return out;
+  const [by, bias] = [put(factors, rt), values === undefined ? 0 : put(Float32Array.from(values), rt)];
+  rt.wasm.k.scale_sums(ptr, size / columns, columns, 0, by, bias, rt.ptr(out));
+  return out;
+}
+
+/** Add of two of one shape, what it is clamped to, and QuantizeLinear, bit for bit. */
+export function codedSum(a: Coded, b: Coded, clamp: Clamp, target: Target, rt: Runtime): Tensor | undefined {
+  const [x, y, out] = [operand(a, -1), operand(b, -1), codingOf(target, clamp)];
+  if (x === undefined || y === undefined || out === undefined || !sameDims(x.codes.dims, y.codes.dims))
+    return undefined;
+  const made = rt.codes(out.dtype, x.codes.dims);
+  const given = (o: Operand) =>
+    [rt.ptr(o.codes), CODE_MEMORY[o.codes.dtype]!, Number(o.zero?.data[0] ?? 0), o.scales[0]!] as const;
+  const n = product(x.codes.dims);
+  const { scale, type, zero, lo, hi } = out;
+  rt.wasm.k.add_codes(...given(x), ...given(y), n, scale, type, zero, lo, hi, rt.ptr(made));
+  return made;
+}
+
+/** Whether a value decoded so and encoded again is the codes it was. */
+export function sameCoding({ codes, scale, zero }: Coded, target: Target): boolean {
+  const one = (t: Tensor | undefined) => t === undefined || product(t.dims) === 1;
+  if (![scale, zero, target.scale, target.zero].every(one)) return false;
+  const [s, t] = [scale, target.scale].map((v) => v.dtype === 'float' && elements(v)[0]);
+  const dtype = target.zero?.dtype ?? 'uint8';
+  if ((codes.dtype !== 'int8' && codes.dtype !== 'uint8') || codes.dtype !== dtype || s === false || s !== t)
+    return false;
+  return s! > 0 && s! < Infinity && Number(zero?.data[0] ?? 0) === Number(target.zero?.data[0] ?? 0);
+}

@@ -1,0 +1,98 @@
+import { UsageError } from '../errors.ts';
+import type { Layer } from '../graph/index.ts';
+import type { Surroundings } from './around.ts';
+import type { WeightFormat, WrittenSpec } from './format.ts';
+import { FORMATS } from './formats.ts';
+
+/** Who is to run a file. */
+export type Target = 'any' | 'web' | 'webgpu' | 'node';
+export const TARGETS: readonly Target[] = ['any', 'web', 'webgpu', 'node'];
+
+/** Formats that can be asked for, whatever the target. */
+export const FORCED: readonly string[] = ['dense', 'integer', 'nbits', 'qdq'];
+
+/** A format, and why it is this one. */
+export interface Choice {
+  readonly format: string;
+  readonly reason: string;
+}
+
+/** What is to be written of one layer. */
+export interface Wanted {
+  readonly layer: Layer;
+  readonly spec: WrittenSpec;
+  /** Whether its rows have different widths. */
+  readonly mixed: boolean;
+}
+
+/** A format in question, and what speaks for it. */
+type Preference = readonly [format: string, reason: string];
+
+const DECODED: Preference = ['dense', 'decoded to floats once, at load, and then as fast as the original'];
+const PRODUCT = 'multiplied straight from the codes, which stay in memory as they are stored';
+const TABLE: Preference = ['nbits-table', 'only the rows asked for are decoded'];
+
+/**
+ * What each target runs fast, measured: onnxruntime-web's products of 4-bit codes take five times those of floats, on one row; in
+ * onnxruntime-node they take half, at 2 and 8 bits ten times. Its WebGPU backend has such products of 4 and 8 bits, and no
+ * GatherBlockQuantized. Operators behind DequantizeLinear decode in every run.
+ */
+const PREFERENCES: Readonly<Record<Target, (wanted: Wanted) => readonly Preference[]>> = {
+  any: () => [DECODED],
+  web: () => [DECODED],
+  webgpu: ({ spec: { bits } }) => (bits === 4 || bits === 8 ? [['nbits', PRODUCT], DECODED] : [DECODED]),
+  node: ({ layer, spec: { bits } }) => {
+    if (layer.opType === 'Gather') return [TABLE, DECODED];
+    return bits === 4 ? [['nbits', PRODUCT], DECODED] : [DECODED];
+  },
+};
+
+/** What stands for a format that was asked for. */
+const ASKED: Readonly<Record<string, readonly Preference[]>> = {
+  nbits: [
+    ['nbits', 'asked for'],
+    ['nbits-table', 'asked for: the table of nbits'],
+  ],
+};
+
+/**
+ * The format of a layer. Where that of the target, or the one asked for, cannot hold what is wanted, the nearest that can: `dense`,
+ * which holds everything in any opset; the reason says what stood against the other.
+ * @param forced a format asked for
+ * @throws UsageError for a format there is not
+ */
+export function chooseFormat(
+  target: Target,
+  forced: string | undefined,
+  wanted: Wanted,
+  around: Surroundings,
+  formats: Readonly<Record<string, WeightFormat>> = FORMATS,
+): Choice {
+  const preferences =
+    forced === undefined ? PREFERENCES[target](wanted) : (ASKED[forced] ?? [[forced, 'asked for'] as const]);
+  let against: string | undefined;
+  for (const [name, reason] of preferences) {
+    const format = Object.hasOwn(formats, name) ? formats[name] : undefined;
+    if (!format) throw new UsageError(`format ${name}: expected one of ${Object.keys(formats).join(', ')}`);
+    const refused = refusal(format, wanted, around);
+    if (refused === undefined)
+      return { format: name, reason: against === undefined ? reason : `${reason}; ${against}` };
+    // Of several operators that one name stands for, the first says the most, unless it is of another kind.
+    if (against === undefined || wanted.layer.opType === 'Gather') against = `${name}: ${refused}`;
+  }
+  return { format: 'dense', reason: `${DECODED[1]}; ${against}` };
+}
+
+/** Why a format cannot hold a layer; undefined where it can. */
+export function refusal(
+  format: WeightFormat,
+  { layer, spec, mixed }: Wanted,
+  around: Surroundings,
+): string | undefined {
+  if (mixed && !format.mixedBytes) return 'rows of different widths';
+  if (!format.widths.includes(spec.bits)) return `no ${spec.bits} bits`;
+  const opset = format.opset(spec);
+  if (!around.reaches(opset))
+    return `needs opset ${opset}, and not all operators of opset ${around.opset} mean the same there`;
+  return format.replace ? format.refuses(layer, spec, around) : undefined;
+}

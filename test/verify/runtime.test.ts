@@ -1,0 +1,112 @@
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { makeNode, readModel, withGraph, writeModel } from '../../src/onnx/index.ts';
+import { type DType, tensor, type TypedArray } from '../../src/tensor.ts';
+import {
+  boundOf,
+  differenceOf,
+  FLOAT_BOUND,
+  failureOf,
+  INTEGER_BOUND,
+  median,
+  objectionTo,
+  type RuntimeResult,
+  roundsActivations,
+  timesOf,
+} from '../../src/verify/runtime.ts';
+import { network } from '../e2e/command.ts';
+import { loadWasm } from '../helpers.ts';
+import { throws } from '../throws.ts';
+
+const wasm = await loadWasm();
+const one = (dtype: DType, data: TypedArray, dims = [data.length]) => [{ y: tensor(dtype, dims, data) }];
+const floats = (...values: number[]) => one('float', Float32Array.from(values));
+
+test('differences are relative to the largest magnitude of the output on all samples', () => {
+  const ours = [...floats(1, 2), ...floats(-4, 0)];
+  const found = differenceOf(wasm, ours, [...floats(1, 2.5), ...floats(-4, 0)]);
+  assert.equal(found, { relative: 0.125, changed: 0, output: 'y', mismatch: null });
+  assert.is(differenceOf(wasm, ours, ours).relative, 0);
+  assert.is(differenceOf(wasm, floats(0, 0), floats(0, 0.5)).relative, 0.5, 'nothing to be relative to');
+});
+
+test('the output that is furthest off is named', () => {
+  const values = (a: number, b: number) => [{ ...floats(a, 8)[0], z: floats(b, 8)[0]!.y }];
+  assert.is(differenceOf(wasm, values(1, 1), values(1.5, 3)).output, 'z');
+  assert.is(differenceOf(wasm, values(1, 1), values(3, 1.5)).output, 'y');
+});
+
+test('NaN equals NaN and an infinity itself, and nothing else', () => {
+  const odd = floats(Number.NaN, Number.POSITIVE_INFINITY, 1);
+  assert.is(differenceOf(wasm, odd, odd).relative, 0);
+  for (const other of [floats(0, Number.POSITIVE_INFINITY, 1), floats(Number.NaN, Number.NEGATIVE_INFINITY, 1)])
+    assert.is(differenceOf(wasm, odd, other).relative, Number.MAX_VALUE);
+});
+
+test('half precision, long integers and truth values', () => {
+  const half = (...bits: number[]) => one('float16', Uint16Array.from(bits));
+  assert.is(differenceOf(wasm, half(0x3c00, 0x4000), half(0x3c00, 0x3e00)).relative, 0.25, '1, 2 and 1, 1.5');
+  const brain = (...bits: number[]) => one('bfloat16', Uint16Array.from(bits));
+  assert.is(differenceOf(wasm, brain(0x3f80, 0x4000), brain(0x3f80, 0x3fc0)).relative, 0.25);
+  const long = differenceOf(wasm, one('int64', BigInt64Array.of(1n, 2n)), one('int64', BigInt64Array.of(1n, 3n)));
+  assert.equal([long.relative, long.changed], [0, 0.5]);
+  const truth = differenceOf(wasm, one('bool', Uint8Array.of(1, 1)), one('bool', Uint8Array.of(1, 1)));
+  assert.is(truth.changed, 0);
+});
+
+test('another shape or type, or no such output, is a mismatch', () => {
+  const ours = floats(1, 2);
+  const said = (theirs: ReturnType<typeof floats>) => differenceOf(wasm, ours, theirs).mismatch;
+  assert.is(said(one('float', Float32Array.of(1, 2), [1, 2])), "output 'y' is float [1,2], expected float [2]");
+  assert.is(said(one('double', Float64Array.of(1, 2))), "output 'y' is double [2], expected float [2]");
+  assert.is(differenceOf(wasm, ours, [{}]).mismatch, "no output 'y'");
+  assert.is(differenceOf(wasm, ours, []).mismatch, "no output 'y'");
+});
+
+test('bounds: of float arithmetic, of integer activations, of what the original differs by', () => {
+  const model = readModel(network());
+  assert.is(roundsActivations(model), false);
+  assert.is(boundOf(model, null), FLOAT_BOUND);
+  assert.is(boundOf(model, 1e-6), FLOAT_BOUND);
+  assert.is(boundOf(model, 5e-5), 2e-4);
+  assert.is(boundOf(model, 1), 4 * FLOAT_BOUND, 'an original that is wrong altogether excuses nothing');
+  const node = makeNode('QuantizeLinear', ['x', 's'], ['q']);
+  const rounding = withGraph(model, { nodes: [...model.graph.nodes, node] });
+  assert.is(roundsActivations(rounding), true);
+  assert.is(boundOf(rounding, null), INTEGER_BOUND);
+  const branch = makeNode('If', ['c'], ['r'], {
+    then_branch: { type: 'graph', value: { ...model.graph, nodes: [node] } },
+  });
+  assert.is(roundsActivations(withGraph(model, { nodes: [branch] })), true);
+  assert.ok(writeModel(rounding).length > 0);
+});
+
+test('objections name output, difference and bound', () => {
+  const found = { relative: 3e-4, changed: 0, output: 'y', mismatch: null };
+  assert.is(objectionTo(found, 1e-3), null);
+  assert.is(objectionTo(found, 1e-4), "output 'y' differs by 3.0e-4 of its largest magnitude, expected at most 1e-4");
+  assert.is(objectionTo({ ...found, relative: 0, changed: 0.5 }, 1e-4), "50.0 % of the elements of output 'y' differ");
+  assert.is(objectionTo({ ...found, mismatch: 'no output' }, 1), 'no output');
+});
+
+test('times are medians, and their ratio is of speed', () => {
+  assert.equal(timesOf([3, 1, 2], [8, 4, 2, 4]), { written: 2, original: 4, speed: 2 });
+  assert.is(median([1, 2]), 1.5);
+  throws(() => median([]), RangeError, /median: expected finite numbers, found \[\]/);
+  throws(() => timesOf([0], [1]), RangeError, /times: expected numbers above 0, found 0 and 1/);
+});
+
+test('only runtimes that a file was written for fail it', () => {
+  const result = (status: RuntimeResult['status'], required: boolean) => ({ status, required }) as RuntimeResult;
+  const report = (...runtimes: RuntimeResult[]) => ({
+    samples: 1,
+    from: 'drawn inputs' as const,
+    note: null,
+    runtimes,
+  });
+  assert.is(failureOf(report(result('agrees', true), result('skipped', true), result('refused', false))), undefined);
+  const bad = result('differs', true);
+  assert.is(failureOf(report(result('agrees', true), bad)), bad);
+});
+
+test.run();
