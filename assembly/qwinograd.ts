@@ -15,7 +15,7 @@ const POINTS: usize = 16;
 /** Tiles of a block, a multiple of 8: of few and of many channels. */
 const TILES = 64;
 const FEW_TILES = 32;
-const MANY_CHANNELS = 256;
+const MANY_CHANNELS = 512;
 /** Panels of filters between two output transforms. */
 const CHUNK = 16;
 /** Between the matrices of two points, so that rows that are written in turn do not meet in one set of the cache. */
@@ -319,7 +319,7 @@ export function qwinograd(
   const across = (ow + 1) >> 1;
   const pairs = pairs_of(c);
   const most = tiles_of(c);
-  const ld = row_bytes(most);
+  const ld = row_bytes(min(most, (to - from + 7) & ~7));
   const vs = <usize>pairs * ld + SKEW;
   const ms = <usize>(CHUNK * ROWS) * ld + SKEW;
   const square = scratch;

@@ -2,7 +2,7 @@ import { BitWidthOptimizer, type Budget, type OptimizerOptions } from './allocat
 import type { StrategyName } from './allocate/strategies.ts';
 import type { CostTable, Plan } from './allocate/types.ts';
 import { type Calibration, calibrate } from './calibrate/calibrate.ts';
-import { type Candidates, type RoundingSettings, specFor } from './curvature/candidates.ts';
+import type { Candidates, RoundingSettings } from './curvature/candidates.ts';
 import { chooseLosses } from './curvature/damage.ts';
 import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf, widthsIn } from './curvature/joint.ts';
@@ -18,6 +18,7 @@ import { equalize } from './graph/equalize.ts';
 import { findLayers, type Layer } from './graph/layers.ts';
 import type { Coded } from './grid/coded.ts';
 import type { LayerGram } from './grid/gram.ts';
+import { storedByRows } from './grid/weight.ts';
 import { prepareModel } from './graph/prepare.ts';
 import { problemsText } from './graph/problems.ts';
 import { Session } from './graph/session.ts';
@@ -37,6 +38,7 @@ import type { Facts } from './analyzer/facts.ts';
 import {
   candidatesOf,
   checkTable,
+  formatName,
   gramsOf,
   inFloat,
   type LayerCurvature,
@@ -212,10 +214,12 @@ export class CurvatureQuantizationAnalyzer {
   /** The spectra alone: singular values of every layer. */
   async computeSpectra(): Promise<ReadonlyMap<string, LayerSpectrum>> {
     if (this.layers.some((layer) => !this.spectra.has(layer.weight))) this.running?.rest();
+    const initializers = new Map(this.model.graph.initializers.map((t) => [t.name, t]));
     for (const [i, layer] of this.layers.entries()) {
       if (this.spectra.has(layer.weight)) continue;
       this.progress('singular values', i, this.layers.length);
-      const rows = () => this.candidates.float(layer);
+      const stored = storedByRows(layer) ? initializers.get(layer.weight) : undefined;
+      const rows = () => stored?.floatBytes?.() ?? this.candidates.float(layer);
       const before = this.known?.spectra.get(layer.weight);
       this.spectra.set(
         layer.weight,
@@ -300,16 +304,9 @@ export class CurvatureQuantizationAnalyzer {
       widths: this.widths,
       granularity,
       symmetric: (bits) => !asymmetricBits.includes(bits),
-      format: (weight, bits) => this.formatNames(weight, bits),
+      format: (weight, bits) => formatName(this, weight, bits),
       ...options,
     });
-  }
-
-  private formatNames(weight: string, bits: number): string {
-    const layer = this.layers.find((l) => l.weight === weight);
-    return layer === undefined || bits === 32
-      ? this.format.name
-      : this.encoding.choose(layer, specFor(this.rounding, bits)).format;
   }
 
   /**

@@ -44,7 +44,13 @@ export {
 
 export type { ErrorEstimate, LayerError } from './verify/estimate.ts';
 export { PrecisionRequirement } from './verify/requirement.ts';
-export { failureOf, type RuntimeName, type RuntimeResult, type VerificationReport } from './verify/runtime.ts';
+export {
+  failureOf,
+  type RuntimeName,
+  type RuntimeResult,
+  runtimesFor,
+  type VerificationReport,
+} from './verify/runtime.ts';
 export {
   QuantizationValidator,
   type Requirements,
@@ -97,6 +103,8 @@ export {
 export { type Agreement, type RankAgreement, rankAgreement } from './curvature/ranking.ts';
 export type { WeightFormat } from './quantize/format.ts';
 export { FORMATS } from './quantize/formats.ts';
+export { type HalfReport, type Rest, RESTS } from './quantize/half.ts';
+export { FORCED, type Target, TARGETS } from './quantize/targets.ts';
 export { type Rounding, ROUNDINGS } from './quantize/rounding.ts';
 
 // Models.

@@ -1,6 +1,6 @@
 import type { Choice, CostTable } from '../allocate/types.ts';
 import type { Calibration } from '../calibrate/calibrate.ts';
-import { Candidates, type Price, type RoundingSettings } from '../curvature/candidates.ts';
+import { Candidates, type Price, type RoundingSettings, specFor } from '../curvature/candidates.ts';
 import { leastConvolutionNorm } from '../curvature/least-norm.ts';
 import type { LayerSpectrum } from '../curvature/spectra.ts';
 import { UsageError } from '../errors.ts';
@@ -10,6 +10,7 @@ import type { LayerGram } from '../grid/gram.ts';
 import { asFloats } from '../grid/weight.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
 import type { Encoding } from '../quantize/encoding.ts';
+import type { WeightFormat } from '../quantize/format.ts';
 import { bitsOf } from '../tensor.ts';
 import { PrecisionRequirement } from '../verify/requirement.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -45,6 +46,16 @@ export function candidatesOf(
   const weights = (layer: Layer) => initializers.get(layer.weight)!.tensor();
   const price: Price = (layer, spec) => encoding.bytes(layer, spec);
   return new Candidates(wasm, weights, rounding, price, calibration, biasesOf(model, layers));
+}
+
+/** The format of a layer at a width; of one left in float none counts. */
+export function formatName(
+  { layers, rounding, format, encoding }: Omit<CandidateSource, 'model'> & { readonly format: WeightFormat },
+  weight: string,
+  bits: number,
+): string {
+  const layer = layers.find((l) => l.weight === weight);
+  return layer === undefined || bits === 32 ? format.name : encoding.choose(layer, specFor(rounding, bits)).format;
 }
 
 interface CandidateSource {

@@ -16,7 +16,7 @@ import type { Context } from './context.ts';
  * The runtimes to verify in: all that are installed, none under --no-verify.
  * @throws UsageError under --verify where none is installed
  */
-export function runtimesFor(verify: boolean | undefined, context: Context): readonly InstalledRuntime[] {
+export function runtimesToRun(verify: boolean | undefined, context: Context): readonly InstalledRuntime[] {
   if (verify === false) return [];
   const found = installedRuntimes();
   if (found.length > 0) return found;

@@ -40,7 +40,7 @@ export type Width = number | readonly number[];
 /** Bytes of codes and scales kept, and of weights in row form; beyond it those not asked for the longest are made anew when needed. */
 const KEPT = 256 * 2 ** 20;
 /** The same where nothing is measured: each layer is then coded once or twice in all. */
-const KEPT_UNMEASURED = 32 * 2 ** 20;
+const KEPT_UNMEASURED = 8 * 2 ** 20;
 
 /** Every layer at every width as it would be written. Codes are made once, as far as they can be kept; values at each call. */
 export class Candidates {

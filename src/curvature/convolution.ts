@@ -1,3 +1,4 @@
+import { type Floats, placeFloats } from '../wasm/matrix.ts';
 import { type Unfolded, unfoldedSigmaMax } from '../wasm/sigma-max.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { windowsPerElement } from './operators/pool.ts';
@@ -32,13 +33,12 @@ const ROUNDING = 1 + 1e-10;
  * @param kernel groups one after another along M
  * @throws RangeError for NaN or infinity in it
  */
-export function convolutionUpperBound(wasm: Wasm, kernel: Float32Array, shape: ConvolutionShape): ConvolutionBound {
+export function convolutionUpperBound(wasm: Wasm, kernel: Floats, shape: ConvolutionShape): ConvolutionBound {
   const { outputs, inputs, spatial } = groupSize(shape);
   const ways = unfoldings(outputs, inputs, spatial, shape);
   const classes = residues(spatial, shape);
   return wasm.arena.scope((alloc) => {
-    const first = alloc(kernel.byteLength);
-    wasm.arena.put(first, kernel);
+    const first = placeFloats(wasm, alloc, kernel);
     let worst: ConvolutionBound = { value: 0, by: 'zero' };
     for (let g = 0; g < shape.groups; g++) {
       const address = first + g * (kernel.byteLength / shape.groups);

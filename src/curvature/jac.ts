@@ -1,13 +1,16 @@
 import type { Choice, CostLayer, CostTable } from '../allocate/types.ts';
 import { UnsupportedError } from '../errors.ts';
-import { backward, type Visit } from '../gradient/index.ts';
+import { backward, type Call, type Visit } from '../gradient/index.ts';
 import type { Layer } from '../graph/layers.ts';
+import type { Trace } from '../graph/session.ts';
+import type { Tensor } from '../tensor.ts';
 import { DAMAGE_CAP } from './damage.ts';
 import { LayerGains } from './gains.ts';
+import { averages, LeftOut, tailOf } from './left-out.ts';
 import { dataFor, type MetricContext, type MetricData, metricNamed, registerMetric } from './metric.ts';
 import './metrics.ts';
 import { type Draw, Projections } from './projection.ts';
-import { localErrorRows } from './rows.ts';
+import { leftOutErrorRows, localErrorRows } from './rows.ts';
 
 /** The width whose error sets each layer's level, where it is among the widths; the narrowest otherwise. */
 const REFERENCE_WIDTH = 4;
@@ -27,14 +30,62 @@ export class NoGradientError extends UnsupportedError {}
  * the outputs over the calibration data, one a sample for all layers and rows at once: a row's gain is E[(d projection / d y_row)^2],
  * places weighted by the error that is made there, and each layer's gains are scaled so that the error of one width counts exactly what the projections say, places and rows
  * taken together (a Gauss-Newton, that is Fisher, quadratic form: J. Martens, arXiv 1412.1193).
- * @returns weight name to one gain a row, >= 0
+ *
+ * Rows of layers that may leave some out (`Candidates.omits`) have a second gain, of the error of being left out
+ * (`leftOutErrorRows`), so that their product is the damage that `LeftOut` says.
+ * @returns weight name to one gain a row, >= 0, then, where there are any, the second gains of all rows
  * @throws NoGradientError naming the first node that gradients cannot pass
  */
 export async function rowGains(context: MetricContext, data: MetricData): Promise<ReadonlyMap<string, Float64Array>> {
-  return gainsOf(context, data, 'signs');
+  const left = new LeftOutGains(context);
+  const gains = await gainsOf(context, data, 'signs', left);
+  return new Map([...gains].map(([weight, of]) => [weight, left.joined(weight, of, data)]));
 }
 
-async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Promise<Map<string, Float64Array>> {
+/** The second gains of rows, as a pass over the data finds them. */
+class LeftOutGains {
+  readonly #layers: readonly Layer[];
+  /** By the value at which a layer's rows are looked at. */
+  #found: Map<string, { readonly layer: Layer; readonly sums: LeftOut }> | undefined;
+  #samples = 0;
+
+  constructor(private readonly context: MetricContext) {
+    this.#layers = context.layers.filter((l) => context.candidates.omits(l));
+  }
+
+  begin(feeds: Readonly<Record<string, Tensor>>, trace: Trace, count: number): void {
+    this.#samples += count;
+    if (this.#found || this.#layers.length === 0) return;
+    const { session, wasm } = this.context;
+    const tails = new Map(this.#layers.map((l) => [l, tailOf(session, trace, l)]));
+    const averaged = averages(this.context, feeds, tails);
+    this.#found = new Map(
+      [...averaged].map(([layer, constants]) => [
+        tails.get(layer)!,
+        { layer, sums: new LeftOut(wasm, layer, constants) },
+      ]),
+    );
+  }
+
+  visit(call: Call, count: number): void {
+    this.#found?.get(call.node.outputs[0]!)?.sums.visit(call, count);
+  }
+
+  joined(weight: string, gains: Float64Array, data: MetricData): Float64Array {
+    const found = [...(this.#found?.values() ?? [])].find((f) => f.layer.weight === weight);
+    if (!found) return gains;
+    const damages = found.sums.read(this.#samples);
+    const errors = leftOutErrorRows(this.context, data, found.layer);
+    return Float64Array.from([...gains, ...damages.map((d, r) => (errors[r]! > 0 ? d / errors[r]! : 0))]);
+  }
+}
+
+async function gainsOf(
+  context: MetricContext,
+  data: MetricData,
+  draw: Draw,
+  left?: LeftOutGains,
+): Promise<Map<string, Float64Array>> {
   const { wasm, session, layers, candidates, progress } = context;
   const { calibration, dataset, batch } = data;
   for (const layer of layers) checkLinear(layer);
@@ -54,7 +105,9 @@ async function gainsOf(context: MetricContext, data: MetricData, draw: Draw): Pr
       const trace = session.trace(feeds);
       try {
         const seeds = projections.draw((output) => session.value(trace, output), count);
+        left?.begin(feeds, trace, count);
         const visit: Visit = (call) => {
+          left?.visit(call, count);
           const layer = byOutput.get(call.node.outputs[0]!);
           if (layer !== undefined) sums.get(layer)!.visit(call, count);
         };

@@ -1,5 +1,6 @@
 import type { Layer } from '../graph/layers.ts';
 import type { Attribute } from '../onnx/model.ts';
+import { asFloatArray, type Floats } from '../wasm/matrix.ts';
 import { sigmaMax } from '../wasm/sigma-max.ts';
 import { singularValues } from '../wasm/svd.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -30,7 +31,7 @@ export class LayerSpectrum {
   constructor(
     private readonly wasm: Wasm,
     private readonly layer: SpectrumLayer,
-    private readonly rows: () => Float32Array,
+    private readonly rows: () => Floats,
     /** Norm of the layer's operator: exact (to 1e-11 relative), or a proved upper bound for a convolution. */
     readonly sigmaMax: number,
     readonly exact: boolean,
@@ -76,25 +77,25 @@ export class LayerSpectrum {
   lowerEstimate(options: PowerOptions = {}): number {
     const shapes = convolutionShapes(this.layer);
     if (shapes.length === 0) return this.sigmaMax;
-    const kernel = kernelOf(this.layer, this.rows());
+    const kernel = asFloatArray(kernelOf(this.layer, this.rows()));
     return Math.max(...shapes.map((shape) => convolutionLowerEstimate(kernel, shape, options)));
   }
 }
 
 /**
- * @param read gives the weight in row form, [layer.rows, layer.cols]; it is not kept
+ * @param read gives the weight in row form, [layer.rows, layer.cols], as floats or as their bytes; it is not kept
  * @throws RangeError where the row form has another size, or holds NaN or infinity
  */
-export function layerSpectrum(wasm: Wasm, layer: SpectrumLayer, read: () => Float32Array): LayerSpectrum {
+export function layerSpectrum(wasm: Wasm, layer: SpectrumLayer, read: () => Floats): LayerSpectrum {
   const rows = read();
-  if (rows.length !== layer.rows * layer.cols)
-    throw new RangeError(`row form: expected ${layer.rows} x ${layer.cols} weights, got ${rows.length}`);
+  if (rows.byteLength !== 4 * layer.rows * layer.cols)
+    throw new RangeError(`row form: expected ${layer.rows} x ${layer.cols} weights, got ${rows.byteLength / 4}`);
   if (layer.opType === 'Gather')
     return new LayerSpectrum(
       wasm,
       layer,
       read,
-      largestRow(rows, layer.rows, layer.cols),
+      largestRow(asFloatArray(rows), layer.rows, layer.cols),
       true,
       'largest row of the table',
     );
@@ -121,15 +122,22 @@ function largestRow(rows: Float32Array, m: number, n: number): number {
   return Math.sqrt(most);
 }
 
-function valuesOf(wasm: Wasm, layer: SpectrumLayer, rows: Float32Array): Float64Array {
+function valuesOf(wasm: Wasm, layer: SpectrumLayer, rows: Floats): Float64Array {
   const { groups } = layer;
   if (convolutionShapes(layer).length === 0 || groups === 1) return singularValues(wasm, rows, layer.rows, layer.cols);
   const kernel = kernelOf(layer, rows);
   const m = layer.dims[0]! / groups;
-  const n = kernel.length / layer.dims[0]!;
+  const size = kernel.byteLength / groups;
+  const n = size / (4 * m);
   const all: number[] = [];
-  for (let g = 0; g < groups; g++) all.push(...singularValues(wasm, kernel.subarray(g * m * n, (g + 1) * m * n), m, n));
+  for (let g = 0; g < groups; g++) all.push(...singularValues(wasm, part(kernel, g * size, size), m, n));
   return Float64Array.from(all).sort().reverse();
+}
+
+/** A stretch of floats, in bytes. */
+function part(floats: Floats, from: number, bytes: number): Floats {
+  if (floats instanceof Uint8Array) return floats.subarray(from, from + bytes);
+  return floats.subarray(from / 4, (from + bytes) / 4);
 }
 
 /** One shape a node that uses the weight with other strides or dilations; none for layers that are no convolutions. */
@@ -149,8 +157,9 @@ function ints(attribute: Attribute | undefined): readonly number[] | undefined {
 }
 
 /** The weight as it is stored: for ConvTranspose the row form has the second axis first. */
-function kernelOf(layer: SpectrumLayer, rows: Float32Array): Float32Array {
-  if (layer.opType === 'Conv') return rows;
+function kernelOf(layer: SpectrumLayer, given: Floats): Floats {
+  if (layer.opType === 'Conv') return given;
+  const rows = asFloatArray(given);
   const { groups } = layer;
   const [channels, outputs] = [layer.dims[0]! / groups, layer.dims[1]!];
   const taps = layer.dims.slice(2).reduce((n, k) => n * k, 1);

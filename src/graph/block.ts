@@ -24,6 +24,7 @@ export class Block implements Evictable {
   #origin: Origin | undefined;
   /** Whether its address was asked for since it was last pinned. */
   asked = false;
+  used = 0;
 
   constructor(
     readonly wasm: Wasm,
@@ -60,6 +61,11 @@ export class Block implements Evictable {
     return this.#ptr !== undefined;
   }
 
+  /** Whether its elements can be had again. */
+  get lazy(): boolean {
+    return this.#origin !== undefined;
+  }
+
   get source(): Source | undefined {
     return this.#origin?.source;
   }
@@ -82,20 +88,20 @@ export class Block implements Evictable {
     };
     const bytes = this.#origin.bytes?.();
     this.#ptr = bytes === undefined ? this.#origin.source((t) => put(t.data)) : put(bytes);
-    Residency.of(wasm).use(this);
+    Residency.of(wasm).add(this);
     return this.#ptr;
   }
 
   /** Lets the elements be given up: they can be had again from there. */
   from(origin: Origin): void {
     this.#origin = origin;
-    if (this.resident) Residency.of(this.wasm).use(this);
+    if (this.resident) Residency.of(this.wasm).add(this);
   }
 
   /** Keeps it, from when its address is asked for, where it is then until `unpin`. */
-  pin(): void {
+  pin(now: number): void {
     if (this.#pins++ === 0) this.asked = false;
-    if (this.resident && this.#origin !== undefined) Residency.of(this.wasm).use(this);
+    this.used = now;
   }
 
   unpin(): void {

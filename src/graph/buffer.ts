@@ -7,6 +7,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { Block, type Origin } from './block.ts';
 import type { Derived, Form } from './derived.ts';
 import { PackedWeight } from './packed-weight.ts';
+import { Residency } from './residency.ts';
 
 /** Bound on one tensor on the JavaScript heap, in bytes. */
 const HEAP_BYTES = 2 ** 30;
@@ -100,7 +101,8 @@ export class NodeRuntime implements Runtime {
   readonly #made: Block[] = [];
   readonly #scratch: number[] = [];
   /** What may be given up at other times, each pinned once. */
-  readonly #pinned = new Set<Block | Form | PackedWeight>();
+  readonly #pinned: (Block | Form | PackedWeight)[] = [];
+  readonly #residency: Residency;
   #dying: readonly (Tensor | undefined)[] = [];
   /** Whether an input was given to `over`. */
   wrote = false;
@@ -108,7 +110,9 @@ export class NodeRuntime implements Runtime {
   constructor(
     readonly wasm: Wasm,
     readonly constants?: Derived,
-  ) {}
+  ) {
+    this.#residency = Residency.of(wasm);
+  }
 
   /**
    * Holds the inputs where they are, and brings them there: but for constants of which something was derived, which most likely is
@@ -118,9 +122,9 @@ export class NodeRuntime implements Runtime {
   begin(inputs: readonly (Tensor | undefined)[], dying: readonly (Tensor | undefined)[]): void {
     for (const t of inputs) {
       if (t instanceof PackedTensor && t.home instanceof PackedWeight) this.#pin(t.home);
-      else if (t instanceof WasmTensor && t.buffer.source !== undefined) {
+      else if (t instanceof WasmTensor && t.buffer.lazy) {
         this.#pin(t.buffer);
-        if (!this.constants?.has(t.buffer)) t.buffer.load();
+        if (!t.buffer.resident && !this.constants?.has(t.buffer)) t.buffer.load();
       }
     }
     this.#dying = dying;
@@ -128,9 +132,9 @@ export class NodeRuntime implements Runtime {
   }
 
   readonly #pin = (e: Block | Form | PackedWeight): void => {
-    if (this.#pinned.has(e)) return;
-    this.#pinned.add(e);
-    e.pin();
+    if (this.#pinned.includes(e)) return;
+    this.#pinned.push(e);
+    e.pin(++this.#residency.now);
   };
 
   over(x: Tensor): Tensor {
@@ -140,6 +144,10 @@ export class NodeRuntime implements Runtime {
     x.buffer.retain();
     this.#made.push(x.buffer);
     return new WasmTensor(x.dims, x.buffer);
+  }
+
+  constant(t: Tensor): boolean {
+    return this.constants?.knows(t) ?? false;
   }
 
   derived(t: Tensor, key: string, bytes: number, make: (ptr: number) => void): number | undefined {
@@ -198,7 +206,7 @@ export class NodeRuntime implements Runtime {
   adopt(t: Tensor): void {
     if (!(t instanceof WasmTensor)) return;
     this.#made.push(t.buffer);
-    if (t.buffer.source !== undefined) this.#pin(t.buffer);
+    if (t.buffer.lazy) this.#pin(t.buffer);
   }
 
   drop(tensors: readonly (Tensor | undefined)[]): void {
@@ -226,9 +234,9 @@ export class NodeRuntime implements Runtime {
     for (const e of this.#pinned) {
       e.unpin();
       // Nodes that read the constant have what they need in another form.
-      if (e instanceof Block && e.resident && !e.asked && !e.wanted && this.constants?.has(e)) e.evict();
+      if (e instanceof Block && !e.asked && e.resident && !e.wanted && this.constants?.has(e)) e.evict();
     }
-    this.#pinned.clear();
+    this.#pinned.length = 0;
     this.#dying = [];
   }
 }

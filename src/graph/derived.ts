@@ -1,5 +1,5 @@
 import { MemoryError } from '../errors.ts';
-import type { Tensor } from '../tensor.ts';
+import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { WasmTensor } from './buffer.ts';
 import { type Evictable, Residency } from './residency.ts';
@@ -9,6 +9,7 @@ const MOST_BYTES = 2 ** 30;
 
 /** Something derived, which may be given up while no node uses it. */
 export class Form implements Evictable {
+  used = 0;
   #pins = 0;
 
   constructor(
@@ -26,7 +27,8 @@ export class Form implements Evictable {
     return this.pinned;
   }
 
-  pin(): void {
+  pin(now: number): void {
+    this.used = now;
     this.#pins++;
   }
 
@@ -45,6 +47,8 @@ export class Derived {
   readonly #constants = new Map<object, Map<string, Form>>();
   readonly #residency: Residency;
   #bytes = 0;
+  /** Bytes of the largest constant. */
+  largest = 0;
 
   /** @param owner what runs when it is used */
   constructor(
@@ -58,6 +62,12 @@ export class Derived {
   /** Says that the elements of a tensor will not change as long as this lives. */
   add(t: Tensor): void {
     if (!this.#constants.has(home(t))) this.#constants.set(home(t), new Map());
+    if (t.dtype === 'float') this.largest = Math.max(this.largest, 4 * sizeOf(t.dims));
+  }
+
+  /** Whether it is one of the constants. */
+  knows(t: Tensor): boolean {
+    return this.#constants.has(home(t));
   }
 
   /** Whether something made of the constant is there. */
@@ -81,7 +91,6 @@ export class Derived {
     if (made === undefined) return undefined;
     const form = made.get(key) ?? this.#made(t, made, key, bytes, make);
     if (form === undefined) return undefined;
-    this.#residency.use(form);
     pin?.(form);
     return form.ptr;
   }
@@ -112,6 +121,7 @@ export class Derived {
     });
     this.#bytes += bytes;
     made.set(key, form);
+    this.#residency.add(form);
     return form;
   }
 

@@ -31,6 +31,23 @@ interface Place {
   readonly control: Control;
 }
 
+const NONE: readonly Tensor[] = [];
+
+function begin(
+  node: Node,
+  runtime: NodeRuntime,
+  inputs: readonly (Tensor | undefined)[],
+  dying: readonly (Tensor | undefined)[],
+): void {
+  try {
+    runtime.begin(inputs, dying);
+  } catch (error) {
+    atNode(node, () => {
+      throw error;
+    });
+  }
+}
+
 /** Runs plans, and bodies within the nodes of plans. */
 export class Executor {
   #place: Place | undefined;
@@ -64,7 +81,8 @@ export class Executor {
         // An observer may have run another plan meanwhile.
         this.#place = place;
         const last = observe === undefined ? dying?.[i] : undefined;
-        const made = this.#step(step, inputs, last?.map((name) => local.get(name)) ?? [], runtime, observe);
+        const over = last === undefined || last.length === 0 ? NONE : last.map((name) => local.get(name));
+        const made = this.#step(step, inputs, over, runtime, observe);
         runtime.end(node.outputs.includes('') ? made.filter((_, j) => node.outputs[j] !== '') : made);
         for (let j = 0; j < made.length; j++) if (node.outputs[j] !== '') local.set(node.outputs[j]!, made[j]!);
         for (const name of dead[i]!) {
@@ -74,6 +92,10 @@ export class Executor {
           release(t);
         }
       }
+    } catch (error) {
+      if (!(error instanceof MemoryError) || before !== undefined) throw error;
+      const weight = `the model's largest weight takes ${this.constants.largest}`;
+      throw new MemoryError(`${error.message}; ${weight}`, error.needed, { cause: error });
     } finally {
       this.#place = before;
       residency.leave(this.constants.owner);
@@ -91,7 +113,7 @@ export class Executor {
     const place = this.#place;
     for (let first = true; ; first = false) {
       try {
-        atNode(node, () => runtime.begin(inputs, dying));
+        begin(node, runtime, inputs, dying);
         const all = run(inputs, runtime);
         const made: Tensor[] = [];
         for (let j = 0; j < node.outputs.length; j++) {

@@ -91,6 +91,7 @@ function oneOf({ members, borrowed = [], run }: Match): Step {
   const end = members.at(-1)!.node;
   const opType = members.map((m) => m.node.opType).join('+');
   const node: Node = { ...end, opType, inputs: reads };
+  const places = new Map(reads.map((name, i) => [name, i]));
   const again = new Set(
     reads.filter((v) => members.flatMap((m) => [...m.reads, ...m.node.inputs]).filter((u) => u === v).length > 2),
   );
@@ -99,10 +100,8 @@ function oneOf({ members, borrowed = [], run }: Match): Step {
     reads,
     again,
     run: (inputs, rt) => {
-      const values = new Map<string, Tensor | undefined>(reads.map((name, i) => [name, inputs[i]]));
-      const value = (name: string) => values.get(name);
       try {
-        const done = run(value, rt);
+        const done = run((name) => inputs[places.get(name) ?? -1], rt);
         if (done !== undefined) return [done];
       } catch (error) {
         // The members say which of them it is.
@@ -110,6 +109,8 @@ function oneOf({ members, borrowed = [], run }: Match): Step {
         // It may have written over what they read.
         if (error instanceof MemoryError) return atNode(node, () => raise(error));
       }
+      const values = new Map<string, Tensor | undefined>(reads.map((name, i) => [name, inputs[i]]));
+      const value = (name: string) => values.get(name);
       let results: readonly Tensor[] = [];
       for (const m of all) {
         results = m.run(m.node.inputs.map(value), rt);

@@ -5,6 +5,7 @@ import { type Evictable, Residency } from './residency.ts';
 /** A weight kept in codes, which may be given up and packed again. */
 export class PackedWeight implements Evictable, PackedHome {
   #kept: Kept | undefined;
+  used = 0;
   #pins = 0;
 
   /** @param again packs it once more, the same */
@@ -15,13 +16,15 @@ export class PackedWeight implements Evictable, PackedHome {
     private readonly again: () => Kept,
   ) {
     this.#kept = kept;
-    Residency.of(wasm).use(this);
+    Residency.of(wasm).add(this);
   }
 
   /** Its codes where they lie: good as long as it is pinned. */
   get matrix(): PackedMatrix {
-    this.#kept ??= this.again();
-    Residency.of(this.wasm).use(this);
+    if (this.#kept === undefined) {
+      this.#kept = this.again();
+      Residency.of(this.wasm).add(this);
+    }
     return this.#kept.matrix;
   }
 
@@ -33,7 +36,8 @@ export class PackedWeight implements Evictable, PackedHome {
     return this.pinned;
   }
 
-  pin(): void {
+  pin(now: number): void {
+    this.used = now;
     this.#pins++;
   }
 

@@ -8,6 +8,8 @@ export interface Evictable {
   readonly wanted: boolean;
   /** Whether one has its address. */
   readonly pinned: boolean;
+  /** When it was used, by `Residency.now`. */
+  used: number;
   /** Frees its memory, and tells `Residency.drop`. */
   evict(): void;
 }
@@ -19,7 +21,8 @@ const known = new WeakMap<Wasm, Residency>();
  * freed until it does; each is made again when it is next needed, so that results do not depend on how much memory there is.
  */
 export class Residency {
-  /** The one used last comes last. */
+  /** Counts uses. */
+  now = 0;
   readonly #held = new Set<Evictable>();
   readonly #running = new Map<object, number>();
 
@@ -33,8 +36,8 @@ export class Residency {
   }
 
   /** Says that something is there, and that it is used now. */
-  use(e: Evictable): void {
-    this.#held.delete(e);
+  add(e: Evictable): void {
+    e.used = ++this.now;
     this.#held.add(e);
   }
 
@@ -71,18 +74,16 @@ export class Residency {
    * all else.
    */
   #reclaim(): boolean {
+    let idle: Evictable | undefined;
     let last: Evictable | undefined;
     let wanted: Evictable | undefined;
     for (const e of this.#held) {
       if (e.pinned) continue;
       if (e.wanted) wanted = e;
-      else if (e.owner === this || this.#running.has(e.owner)) last = e;
-      else {
-        e.evict();
-        return true;
-      }
+      else if (e.owner !== this && !this.#running.has(e.owner)) idle = idle && idle.used < e.used ? idle : e;
+      else last = last && last.used > e.used ? last : e;
     }
-    const given = last ?? wanted;
+    const given = idle ?? last ?? wanted;
     given?.evict();
     return given !== undefined;
   }

@@ -3,6 +3,7 @@ import { type Evictable, Residency } from './residency.ts';
 
 /** Bytes in wasm memory, zeros at first, that are kept on the JavaScript heap while there is no room for them. */
 export class Spill implements Evictable {
+  used = 0;
   #ptr: number | undefined;
   #heap: Uint8Array | undefined;
   #pins = 0;
@@ -56,7 +57,7 @@ export class Spill implements Evictable {
       else arena.put(this.#ptr, this.#heap);
       this.#heap = undefined;
     }
-    this.#residency.use(this);
+    this.#residency.add(this);
     return this.#ptr;
   }
 

@@ -1,5 +1,5 @@
 import type { Wasm } from '../wasm/wasm.ts';
-import { dequantize, type Grid } from './grid.ts';
+import { dequantizeTo, type Grid } from './grid.ts';
 
 /** Rows of a weight [rows, cols] that share a width, as codes on one grid. Of 0 bits: rows that are left out. */
 export interface Slice {
@@ -26,18 +26,34 @@ export function rowsLeftOut(
 
 /** The matrix [rows, cols] that the codes stand for. */
 export function decode(wasm: Wasm, coded: Coded): Float32Array {
+  return wasm.arena.scope((alloc) => {
+    const to = alloc(4 * elementsOf(coded));
+    decodeTo(wasm, coded, to);
+    return wasm.arena.f32(to, elementsOf(coded)).slice();
+  });
+}
+
+/** The same to that address. */
+export function decodeTo(wasm: Wasm, coded: Coded, to: number): void {
+  const { arena } = wasm;
   const [first] = coded;
-  if (first && first.rows === undefined) return dequantize(wasm, first.codes, first.grid);
-  const cols = first?.grid.cols ?? 0;
-  const out = new Float32Array(coded.reduce((n, s) => n + s.grid.rows, 0) * cols);
-  for (const slice of coded) {
-    if (slice.grid.bits === 0) continue;
-    const values = dequantize(wasm, slice.codes, slice.grid);
-    slice.rows!.forEach((row, i) => {
-      out.set(values.subarray(i * cols, (i + 1) * cols), row * cols);
+  if (first && first.rows === undefined) return dequantizeTo(wasm, first.codes, first.grid, to);
+  arena.u8(to, 4 * elementsOf(coded)).fill(0);
+  for (const { rows, codes, grid } of coded) {
+    if (grid.bits === 0) continue;
+    const bytes = 4 * grid.cols;
+    arena.scope((alloc) => {
+      const from = alloc(grid.rows * bytes);
+      dequantizeTo(wasm, codes, grid, from);
+      rows!.forEach((row, i) => {
+        arena.copy(to + row * bytes, from + i * bytes, bytes);
+      });
     });
   }
-  return out;
+}
+
+function elementsOf(coded: Coded): number {
+  return coded.reduce((n, { grid }) => n + grid.rows * grid.cols, 0);
 }
 
 /** Some rows, ascending, of a slice that holds all of a weight, with a scale for every row or block. */

@@ -52,19 +52,27 @@ export function quantize(wasm: Wasm, w: Float32Array, grid: Grid): Uint8Array | 
 /** (code - zero) * scale of each code. */
 export function dequantize(wasm: Wasm, codes: Uint8Array | Uint16Array, grid: Grid): Float32Array {
   const n = grid.rows * grid.cols;
+  return wasm.arena.scope((alloc) => {
+    const to = alloc(n * 4);
+    dequantizeTo(wasm, codes, grid, to);
+    return wasm.arena.f32(to, n).slice();
+  });
+}
+
+/** The same to that address. */
+export function dequantizeTo(wasm: Wasm, codes: Uint8Array | Uint16Array, grid: Grid, to: number): void {
+  const n = grid.rows * grid.cols;
   const want = grid.bits > 8 ? Uint16Array : Uint8Array;
   if (!(codes instanceof want))
     throw new TypeError(`codes of ${grid.bits} bits: expected ${want.name}, found ${typeof codes}`);
   if (codes.length !== n)
     throw new RangeError(`codes of [${grid.rows}, ${grid.cols}]: expected ${n}, found ${codes.length}`);
   const { k, arena } = wasm;
-  return withGrid(wasm, grid, (alloc, scales, zeros) => {
+  withGrid(wasm, grid, (alloc, scales, zeros) => {
     const from = alloc(codes.byteLength);
-    const to = alloc(n * 4);
     arena.put(from, codes);
     const shape = kernelShape(grid.rows, grid.cols, grid.block);
     k.dequantize_rows(from, shape.rows, shape.cols, shape.block, scales, zeros, grid.bits, to);
-    return arena.f32(to, n).slice();
   });
 }
 

@@ -57,12 +57,18 @@ export function fromFloats(wasm: Wasm, dtype: DType, dims: readonly number[], da
   }
 }
 
+/** Whether the elements of the row form lie in the order in which the weight is stored. */
+export function storedByRows(layer: Stored): boolean {
+  const { before, rows } = rowShape(layer.shape, layer.rowAxis, layer.lead);
+  return before === 1 || rows === 1;
+}
+
 /** A weight as the matrix of its rows: [rows, cols]. Not to be written to: it is the tensor's own data where that is such a matrix. */
 export function weightRows(wasm: Wasm, layer: Stored, t: Tensor): Float32Array {
-  const { before, rows } = rowShape(layer.shape, layer.rowAxis, layer.lead);
   const floats = asFloats(wasm, t);
-  const same = (before === 1 || rows === 1) && floats.length === sizeOf(layer.shape);
-  return same ? floats : toRows(wasm, floats, layer.shape, layer.rowAxis, layer.lead);
+  return storedByRows(layer) && floats.length === sizeOf(layer.shape)
+    ? floats
+    : toRows(wasm, floats, layer.shape, layer.rowAxis, layer.lead);
 }
 
 /** The weight whose rows these are, as it is stored. */

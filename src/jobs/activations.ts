@@ -243,7 +243,7 @@ class Work {
     const coded = new Map(this.coded);
     for (const { node, layer, input } of nodes) {
       const bias = initializers.get(biasOf(node));
-      if (!bias) continue;
+      if (!bias || node.opType !== 'Conv') continue;
       const { scale } = grids[group.get(input)!]!;
       const before = coded.get(layer.weight)!;
       coded.set(layer.weight, roomForBias(before, bias.tensor().data as Float32Array, scale));

@@ -12,7 +12,7 @@ import { VERSION } from '../version.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
-import { type Allocation, Search } from './search.ts';
+import { Search } from './search.ts';
 
 export interface DemoInput {
   /** The same network from different training seeds. */
@@ -43,8 +43,8 @@ const BATCH = 250;
 
 /**
  * The seed document's demonstration: uniform widths as the document has them (one scale a tensor, the largest weight at the
- * end of the range) against guided ones within the same bytes, codes and scales counted. Guided tries one scale a channel and
- * one a tensor and keeps what does less damage on the calibration data; the test data only measures.
+ * end of the range) against guided ones, one scale a channel, within the same bytes, codes and scales counted. The test data only
+ * measures.
  */
 export async function demonstrate(wasm: Wasm, input: DemoInput, options: DemoOptions = {}): Promise<DemoResult> {
   const start = Date.now();
@@ -86,13 +86,10 @@ function stages({ progress, signal }: DemoOptions, total: number): Stages {
   };
 }
 
-/** Scales that guided may have: what does less damage on the calibration data is taken. */
-const GRANULARITIES = ['channel', 'tensor'] as const;
-
-/** One model, analysed once for each granularity. */
+/** One model, analysed once for all budgets. */
 class Demonstration {
   private readonly original: Model;
-  private readonly analyzers: readonly CurvatureQuantizationAnalyzer[];
+  private readonly analyzer: CurvatureQuantizationAnalyzer;
   private accuracy = 0;
   /** The original's outputs on the test data. */
   private readonly known = new Map<number, Tensor>();
@@ -106,23 +103,19 @@ class Demonstration {
     private readonly stages: Stages,
   ) {
     this.original = readModel(bytes, name);
-    this.analyzers = GRANULARITIES.map(
-      (granularity) =>
-        new CurvatureQuantizationAnalyzer(this.original, wasm, { rounding: { granularity }, progress: stages.inner }),
-    );
+    this.analyzer = new CurvatureQuantizationAnalyzer(this.original, wasm, { progress: stages.inner });
   }
 
   dispose(): void {
-    for (const analyzer of this.analyzers) analyzer.dispose();
+    this.analyzer.dispose();
   }
 
   async run(files: Map<string, Uint8Array>): Promise<DemoModel> {
-    for (const analyzer of this.analyzers) {
-      await analyzer.calibrate(this.input.calibration);
-      await analyzer.computeCurvature();
-    }
-    const searches = this.analyzers.map((analyzer) => new Search(analyzer, this.wasm));
-    const { layers } = this.analyzers[0]!;
+    const { analyzer } = this;
+    await analyzer.calibrate(this.input.calibration);
+    await analyzer.computeCurvature();
+    const search = new Search(analyzer, this.wasm);
+    const { layers } = analyzer;
     const stem = this.name.replace(/\.onnx$/, '');
     const rows = [await this.baseline(layers)];
     this.accuracy = rows[0]!.accuracy;
@@ -144,14 +137,16 @@ class Demonstration {
       );
       files.set(`${stem}-uniform-${b}b.onnx`, uniform.file);
       this.stages.next();
-      const { found, granularity } = await guided(searches, uniform.averageBits);
+      // Scales are half as wide as the document's: with them the widest plan may be a little below the budget.
+      const averageBits = Math.min(uniform.averageBits, search.optimizer.limits.maxAverageBits);
+      const found = await search.within({ averageBits });
       rows.push(
         await this.row(
           {
             configuration: `Guided (${b}-bit)`,
             kind: 'guided',
             nominalBits: b,
-            granularity,
+            granularity: 'channel',
             averageBits: found.plan.averageBits,
             bits: found.allocations[0]!.bits,
           },
@@ -182,7 +177,7 @@ class Demonstration {
    * widths: the smaller for all, then the larger layer by layer in graph order while the average allows it.
    */
   private uniform(asked: number): { file: Uint8Array; averageBits: number; bits: number[] } {
-    const { layers, model, quantizable } = this.analyzers[0]!;
+    const { layers, model, quantizable } = this.analyzer;
     const least = Math.floor(asked);
     let room = (asked - least) * quantizable;
     const widths = layers.map(({ params }) => {
@@ -224,7 +219,7 @@ class Demonstration {
   }
 
   private async describe(): Promise<DemoModel['layers']> {
-    const analyzer = this.analyzers[0]!;
+    const analyzer = this.analyzer;
     const spectra = await analyzer.computeSpectra();
     return analyzer.layers.map((layer) => ({
       name: layer.name,
@@ -234,20 +229,4 @@ class Demonstration {
       lossCurvature: analyzer.lossCurvature(layer, LOSS_CURVATURE_BITS),
     }));
   }
-}
-
-/** The best plan within that many average bits, whatever the granularity, by damage on the calibration data. */
-async function guided(
-  searches: readonly Search[],
-  averageBits: number,
-): Promise<{ found: Allocation; granularity: 'tensor' | 'channel' }> {
-  let best: { found: Allocation; granularity: 'tensor' | 'channel' } | undefined;
-  const damage = ({ allocations }: Allocation) => allocations[0]?.damage ?? Number.POSITIVE_INFINITY;
-  for (const [i, search] of searches.entries()) {
-    // scales are half as wide as the document's: with them the widest plan may be a little below the budget
-    const most = search.optimizer.limits.maxAverageBits;
-    const found = await search.within({ averageBits: Math.min(averageBits, most) });
-    if (!best || damage(found) < damage(best.found)) best = { found, granularity: GRANULARITIES[i]! };
-  }
-  return best!;
 }

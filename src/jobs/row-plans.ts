@@ -50,7 +50,8 @@ export class RowPlans {
   private readonly fixed = new Map<string, { bits: number; bytes: number; damage: number }>();
 
   /**
-   * @param gains damage of each row / its error at the layer's output, by weight name; where absent all rows' errors count the same
+   * @param gains damage of each row / its error at the layer's output, by weight name, as `rowGains` has them; where absent all rows'
+   * errors count the same
    * @param costs every layer's damages are scaled so that its rows sum to these
    */
   constructor(
@@ -199,22 +200,26 @@ export class RowPlans {
     const omit = this.settings.omit && pin === undefined && layer.rows > 1 && analyzer.candidates.omits(layer);
     const widths = omit ? [0, ...stored] : stored;
     const gain = gains?.get(layer.weight);
-    if (gain && gain.length !== layer.rows)
+    if (gain && gain.length !== layer.rows && gain.length !== 2 * layer.rows)
       throw new UsageError(
-        `gains of '${layer.weight}': expected ${layer.rows}, one for each row, found ${gain.length}`,
+        `gains of '${layer.weight}': expected ${layer.rows}, one for each row, or two, found ${gain.length}`,
       );
+    const { samples } = analyzer.calibrated!;
+    // What no sample was seen to hang on counts for something: the next one may.
+    const least = gain && gain.subarray(0, layer.rows).reduce((a, b) => a + b, 0) / layer.rows / (samples + 1);
     const damage = new Float64Array(layer.rows * widths.length);
     const sharesAt = (bits: number) => {
       const errors = analyzer.rowErrors(layer, bits);
-      const shares = errors.map((e, r) => e * Math.max(0, gain?.[r] ?? 1));
+      const own = bits === 0 && gain && gain.length > layer.rows ? gain.subarray(layer.rows) : gain;
+      const shares = errors.map((e, r) => e * (own ? Math.max(own[r]!, least!) : 1));
       return { shares, total: shares.reduce((a, b) => a + b, 0) };
     };
     widths.forEach((bits, j) => {
       const { shares, total } = sharesAt(bits);
       // No layer is measured without its rows: they do as their errors do at the smallest width.
-      const least = bits === 0 ? sharesAt(stored[0]!).total : total;
+      const narrowest = bits === 0 ? sharesAt(stored[0]!).total : total;
       const known = this.choice(layer, bits || stored[0]!).damage;
-      const whole = least > 0 ? (known * total) / least : known;
+      const whole = narrowest > 0 ? (known * total) / narrowest : known;
       // Rows that nothing is known to hang on share what the whole layer was seen to do.
       for (let r = 0; r < layer.rows; r++)
         damage[r * widths.length + j] = total > 0 ? (whole * shares[r]!) / total : whole / layer.rows;

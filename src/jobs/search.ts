@@ -7,6 +7,7 @@ import type { Coded } from '../grid/coded.ts';
 import { makeInitializer, type ModelFiles, withGraph, writeModelFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { FORMATS } from '../quantize/formats.ts';
+import type { Rest } from '../quantize/half.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
@@ -22,6 +23,8 @@ const REFINEMENTS = 8;
 const FAILURES = 4;
 /** Plans whose damages differ by less than this share of them do not differ as far as the few samples that judge them can tell. */
 const TIE = 0.1;
+/** Uniform widths of so many times the damage of the plan chosen are given the last pass too. */
+const CLOSE = 3;
 /** Attempts to fit one kind of plan into a budget of bytes. */
 const FITTING_ROUNDS = 8;
 
@@ -57,6 +60,8 @@ export interface SearchOptions {
   readonly exclude?: readonly string[] | undefined;
   /** Groups of layers that share a width. */
   readonly ties?: readonly (readonly string[])[] | undefined;
+  /** What tensors that are not quantized are stored as: fp32 unless told. */
+  readonly rest?: Rest | undefined;
   /** Name of a second file, for a model of more than 2 GiB. */
   readonly dataName?: string | undefined;
   /** Gains of rows measured before, by weight name. */
@@ -103,6 +108,7 @@ export class Search {
     this.quantizer = new PrecisionAwareQuantizer(wasm, {
       clip,
       scaleType,
+      rest: options.rest,
       // Without data nothing is measured with them.
       keepValues: analyzer.calibrated !== undefined,
     });
@@ -235,9 +241,12 @@ export class Search {
     const first = this.firstOf(tried.filter((t) => t.samples === undefined));
     const refined = await this.refined(first, fits, bytes, file);
     const chosen = refined ?? first;
-    const last = await this.inSequence(chosen);
+    const own = await this.inSequence(chosen);
+    const uniform = tried.find((t) => t.name === BASELINE && t !== first);
+    const last = (await this.closeInSequence(uniform, own?.tried ?? chosen)) ?? own;
     const winner = last?.tried ?? chosen;
     if (last && refined) tried.push(refined);
+    if (own && last !== own) tried.push(own.tried);
     const others = tried.filter((t) => t !== winner).sort((a, b) => (a.damage ?? 0) - (b.damage ?? 0));
     const written = last?.written ?? this.write(winner.plan);
     return {
@@ -277,6 +286,13 @@ export class Search {
     const written = this.write(plan, await this.analyzer.sequential(plan));
     const after = await this.analyzer.measureWritten(written.quantized, written.replaced);
     return after < damage ? { tried: { name: `${name}, in sequence`, plan, damage: after }, written } : undefined;
+  }
+
+  /** Uniform widths in sequence, which may help them more than it helped a plan that did not do much better: where they end below it. */
+  private async closeInSequence(uniform: Tried | undefined, best: Tried) {
+    if (!uniform || best.damage === null || uniform.damage! > CLOSE * best.damage) return undefined;
+    const found = await this.inSequence(uniform);
+    return found && found.tried.damage! <= best.damage ? found : undefined;
   }
 
   /** What each metric says of a plan, where it can be asked. */

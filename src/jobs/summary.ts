@@ -1,5 +1,6 @@
-import type { CostTable } from '../allocate/types.ts';
+import type { CostTable, PlanLayer } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import type { Layer } from '../graph/layers.ts';
 import { sizeOfFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Allocation } from './search.ts';
@@ -46,9 +47,11 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     output: {
       bytes: written,
       ratio: original / written,
-      format: analyzer.format.name,
+      format: formatsOf(input).join(', '),
+      target: analyzer.encoding.target,
       opset: input.quantized.model.opsets.get('') ?? 0,
       parts: fileParts(input),
+      halves: input.quantized.halves ?? null,
     },
     budget,
     averageBits: plan.averageBits,
@@ -80,6 +83,25 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     guarantees: await guarantees(input),
     seconds: input.seconds,
   };
+}
+
+/** Formats of the layers, the one of most layers first. */
+function formatsOf({ quantized }: SummaryInput): string[] {
+  const counts = new Map<string, number>();
+  for (const { bits, format } of quantized.layers) if (bits !== 32) counts.set(format, (counts.get(format) ?? 0) + 1);
+  return [...counts].sort((a, b) => b[1] - a[1]).map(([format]) => format);
+}
+
+/** Why a layer has its format. */
+function formatReason({ encoding, rounding }: CurvatureQuantizationAnalyzer, layer: Layer, p: PlanLayer): string {
+  const mixed = p.rowBits !== undefined;
+  const { scaleType } = rounding;
+  const { bits, granularity, symmetric } = p;
+  for (const rows of mixed ? [true] : [false, true]) {
+    const chosen = encoding.choose(layer, { bits, granularity, symmetric, scaleType }, rows);
+    if (chosen.format === p.format) return chosen.reason;
+  }
+  return p.format === 'integer' ? 'its operator multiplies integers' : 'the plan says so';
 }
 
 function fileParts({ quantized, bytes }: SummaryInput): FileParts {
@@ -123,6 +145,8 @@ async function layerReports({ analyzer, table, plan, quantized, layerDamages }: 
       damage: (rows ? layerDamages?.get(q.weight) : at?.damage) ?? null,
       damageMeasured: !rows && (at?.measured ?? false),
       maxError: q.maxError,
+      format: q.bits === 32 ? null : q.format,
+      formatReason: q.bits === 32 ? null : formatReason(analyzer, layer, plan.layers[i]!),
       reason: rows
         ? `rows at ${rows.map((r) => `${r.bits} bits x${r.rows}`).join(', ')}`
         : reasonFor(costs, q.bits, table.unit),

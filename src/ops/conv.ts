@@ -37,8 +37,8 @@ const KNOWN = new WeakMap<Tensor, Known>();
 function affine(norm: Normalization, m: number): Float32Array {
   const scale = norm.inputs[1];
   const known = scale && KNOWN.get(scale);
-  const same = known?.of.inputs.every((t, i) => t === norm.inputs[i]) && known.of.epsilon === norm.epsilon;
-  if (same && known.values.length === 2 * m) return known.values;
+  const same = known?.of.epsilon === norm.epsilon && known.of.inputs.every((t, i) => t === norm.inputs[i]);
+  if (same && known !== undefined && known.values.length === 2 * m) return known.values;
   const { factor, shift } = affineOf(statisticsOf(norm.inputs, m), norm.epsilon);
   const values = Float32Array.from({ length: 2 * m }, (_, j) => (j < m ? factor(j) : shift(j - m)));
   if (scale) KNOWN.set(scale, { of: norm, values });

@@ -189,8 +189,20 @@ interface Fields {
   readonly taps: number;
 }
 
-/** Where the bytes under the window lie in the padded image, channels last. */
+/** Tables of at most so many entries are kept. */
+const MOST_ENTRIES = 2 ** 16;
+const FIELDS = new WeakMap<Convolution, Fields>();
+
 function fieldsOf(v: Convolution, cg: number): Fields {
+  const known = FIELDS.get(v);
+  if (known !== undefined) return known;
+  const fields = fieldsFor(v, cg);
+  if (fields.places.length + fields.offsets.length <= MOST_ENTRIES) FIELDS.set(v, fields);
+  return fields;
+}
+
+/** Where the bytes under the window lie in the padded image, channels last. */
+function fieldsFor(v: Convolution, cg: number): Fields {
   const { window: w, c } = v;
   const padded = paddedOf(w);
   const rank = padded.length;

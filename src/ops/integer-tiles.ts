@@ -10,12 +10,19 @@ import type { Runtime } from './op.ts';
 /** Fewest tiles that a thread is given. */
 const LEAST_TILES = 32;
 
+/** Filters of more products than this are read from beyond the second-level cache, once for so many tiles. */
+const CACHED = 2 ** 16;
+const BLOCK = 64;
+
 /** Largest size of a code less its zero point. */
 export function mostOf(dtype: Tensor['dtype'], zero: number): number {
   return dtype === 'int8' ? Math.max(128 + zero, 127 - zero) : Math.max(zero, 255 - zero);
 }
 
-/** Whether tiles are fewer products than the fields themselves, transforms and filters' way through the caches counted, and exact. */
+/**
+ * Whether tiles are exact, and less work than the fields themselves: costs, fitted to measurements, are in multiplications for each
+ * filter of a channel, as those of the float convolution.
+ */
 export function tilesFit({ v, x, w, xZero, wZeros }: IntegerConvolution): boolean {
   const { n, c, m, group, places, depth, window } = v;
   const { kernel, strides, dilations, output } = window;
@@ -25,7 +32,7 @@ export function tilesFit({ v, x, w, xZero, wZeros }: IntegerConvolution): boolea
   // Sums come four times too large.
   if (4 * depth * mostOf(x.dtype, xZero) * mostOf(w.dtype, wZeros[0] ?? 0) >= 2 ** 31) return false;
   const tiles = n * output.reduce((t, o) => t * Math.ceil(o / 2), 1);
-  const traffic = c * m >= 2 ** 15 ? 8 : 2;
+  const traffic = (c * m > CACHED ? 26 : 4) * Math.ceil(tiles / BLOCK);
   return (
     16 * (8 * Math.ceil(tiles / 8) * (1 + 5 / c + 10 / m) + traffic) < 9 * 4 * n * Math.ceil(places / 4) * (1 + 4 / m)
   );

@@ -26,6 +26,8 @@ export interface Runtime {
   view(t: Tensor, dims: readonly number[]): Tensor;
   /** Pointer to that many bytes of scratch in wasm memory, 16-byte aligned. */
   scratch(bytes: number): number;
+  /** Whether it is a constant (as `derived` has it): the same tensor then holds the same elements in every run. */
+  constant(t: Tensor): boolean;
   /**
    * Address of what `make` wrote, once, from a constant (an initializer that this run did not replace, or what was folded from
    * such): 16-byte aligned, kept as long as the constant, never to be written to afterwards. Undefined for any other tensor, and

@@ -47,9 +47,10 @@ export class Builder {
     inputs: readonly string[],
     attributes: Readonly<Record<string, Attribute>> = {},
     output?: string,
+    domain = '',
   ): string {
     const name = output ?? this.#value();
-    this.#target().nodes.push(makeNode(opType, inputs, [name], attributes));
+    this.#target().nodes.push(makeNode(opType, inputs, [name], attributes, { domain }));
     return name;
   }
 

@@ -2,16 +2,19 @@ import type { Plan, PlanLayer } from '../allocate/types.ts';
 import { ModelError, UsageError } from '../errors.ts';
 import { findLayers, type Layer } from '../graph/index.ts';
 import { type Coded, decode, encode, gramError, type GridSpec } from '../grid/index.ts';
-import { weightOfRows, weightRows } from '../grid/weight.ts';
+import { decodeTo } from '../grid/coded.ts';
+import { storedByRows, weightOfRows, weightRows } from '../grid/weight.ts';
 import { withGraph, withIrVersion, withOpset, writeModel } from '../onnx/index.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
 import { arrayOf, bitsOf, type Tensor } from '../tensor.ts';
+import { allFinite } from '../wasm/matrix.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Surroundings } from './around.ts';
 import { Builder } from './builder.ts';
 import { type StoredBytes, totalBytes, type WeightFormat } from './format.ts';
 import { FORMATS } from './formats.ts';
 import { raiseOpset } from './opset.ts';
+import { type HalfReport, type Rest, RESTS, withHalves } from './half.ts';
 import { type LayerGram, type Rounding, ROUNDINGS } from './rounding.ts';
 import { blankCodes, checkCoded } from './slices.ts';
 import { encodedBytes, Writer } from './writer.ts';
@@ -21,6 +24,8 @@ export interface QuantizerOptions {
   readonly clip?: 'auto' | 'max' | 'mse' | 'gram';
   /** Type of scales where the format leaves a choice. */
   readonly scaleType?: 'float16' | 'float';
+  /** What tensors that are not quantized are stored as: fp32 unless told. */
+  readonly rest?: Rest | undefined;
   /** Further formats and roundings by name. */
   readonly formats?: Readonly<Record<string, WeightFormat>>;
   readonly roundings?: Readonly<Record<string, Rounding>>;
@@ -69,6 +74,8 @@ export interface QuantizedModel {
   readonly layers: readonly QuantizedLayer[];
   /** Bytes of what layers share: tables and constants. */
   readonly sharedBytes: number;
+  /** Tensors stored as fp16; undefined where that was not asked for. */
+  readonly halves: HalfReport | undefined;
 }
 
 interface Job {
@@ -89,16 +96,19 @@ interface Job {
 export class PrecisionAwareQuantizer {
   readonly #formats: Readonly<Record<string, WeightFormat>>;
   readonly #roundings: Readonly<Record<string, Rounding>>;
+  #room = new Float32Array(0);
 
   constructor(
     readonly wasm: Wasm,
     readonly options: QuantizerOptions = {},
   ) {
-    const { clip, scaleType } = options;
+    const { clip, scaleType, rest } = options;
     if (clip !== undefined && !['auto', 'max', 'mse', 'gram'].includes(clip))
       throw new RangeError(`clip: expected auto, max, mse or gram, found ${clip}`);
     if (scaleType !== undefined && !['float16', 'float'].includes(scaleType))
       throw new RangeError(`scaleType: expected float16 or float, found ${scaleType}`);
+    if (rest !== undefined && !RESTS.includes(rest))
+      throw new RangeError(`rest: expected ${RESTS.join(' or ')}, found ${rest}`);
     this.#formats = { ...FORMATS, ...options.formats };
     this.#roundings = { ...ROUNDINGS, ...options.roundings };
   }
@@ -120,14 +130,14 @@ export class PrecisionAwareQuantizer {
   ): QuantizedModel {
     const jobs = this.#jobs(model, plan, grams, coded);
     const active = jobs.filter((job) => job.plan.bits !== 32);
-    const target = prepared(model, active);
+    const target = active.length > 0 || this.options.rest === 'fp16' ? prepared(model, active) : model;
     const builder = new Builder(target);
     const writer = new Writer(this.wasm, builder, new Surroundings(target));
     const layers = jobs.map((job, i) => {
       this.options.onLayer?.(i, jobs.length, job.plan.name);
       return job.plan.bits === 32 ? untouched(job, this.options.keepValues !== false) : this.#quantize(job, writer);
     });
-    const written = assembled(target, builder, writer, active);
+    const { model: written, report: halves } = this.#assembled(target, builder, writer, active);
     return {
       model: written,
       layers: layers.map((l) => {
@@ -135,6 +145,7 @@ export class PrecisionAwareQuantizer {
         return own ? { ...l, ...own, bytes: totalBytes(own.stored) } : l;
       }),
       sharedBytes: encodedBytes(builder.common()),
+      halves,
     };
   }
 
@@ -142,12 +153,26 @@ export class PrecisionAwareQuantizer {
   fileBytes(model: Model, plan: Plan): number {
     const jobs = this.#jobs(model, plan, new Map(), new Map());
     const active = jobs.filter((job) => job.plan.bits !== 32);
-    const target = prepared(model, active);
+    const target = active.length > 0 || this.options.rest === 'fp16' ? prepared(model, active) : model;
     const builder = new Builder(target);
     const writer = new Writer(this.wasm, builder, new Surroundings(target));
     for (const { plan: p, layer, format, specOf } of active)
       writer.add(layer, format, blankCodes(layer.rows, layer.cols, p.rowBits ?? p.bits, specOf));
-    return writeModel(assembled(target, builder, writer, active)).length;
+    return writeModel(this.#assembled(target, builder, writer, active).model).length;
+  }
+
+  #assembled(
+    model: Model,
+    builder: Builder,
+    writer: Writer,
+    jobs: readonly Job[],
+  ): { readonly model: Model; readonly report: HalfReport | undefined } {
+    writer.finish();
+    const own = new Set(model.graph.initializers.map((t) => t.name));
+    for (const { layer } of jobs) own.delete(layer.weight);
+    const halved = this.options.rest === 'fp16' ? withHalves(this.wasm, model, builder, own) : undefined;
+    if (jobs.length === 0 && !halved?.report.tensors) return { model, report: halved?.report };
+    return { model: assembled(halved?.model ?? model, builder, writer, jobs), report: halved?.report };
   }
 
   #jobs(
@@ -216,16 +241,18 @@ export class PrecisionAwareQuantizer {
   /** The layer but for the bytes it takes, which are known once all are written. */
   #quantize(job: Job, writer: Writer): QuantizedLayer {
     const { wasm } = this;
-    const { plan, layer, initializer, format, rounding, specOf, gram } = job;
+    const { plan, layer, format, rounding, specOf, gram } = job;
     const { rows, cols } = layer;
-    const w = weightRows(wasm, layer, initializer.tensor());
-    const bad = w.findIndex((v) => !Number.isFinite(v));
-    if (bad >= 0)
-      throw new ModelError(`weight '${layer.weight}': expected finite numbers, found ${w[bad]}; exclude this layer`);
+    const w = this.#weights(job);
+    if (!allFinite(w))
+      throw new ModelError(
+        `weight '${layer.weight}': expected finite numbers, found ${w.find((v) => !Number.isFinite(v))}; exclude this layer`,
+      );
     const coded = job.coded() ?? encode(wasm, w, rows, cols, plan.rowBits ?? plan.bits, specOf, rounding, gram);
     checkCoded(coded, rows, cols);
     checkWidths(plan, coded);
-    const values = decode(wasm, coded);
+    const keep = this.options.keepValues !== false;
+    const values = keep || gram ? decode(wasm, coded) : undefined;
     writer.add(layer, format, coded);
     return {
       ...described(plan, layer),
@@ -233,11 +260,21 @@ export class PrecisionAwareQuantizer {
       bytes: 0,
       stored: undefined,
       fileBytes: 0,
-      ...errors(wasm, w, values),
-      gramError: gram && gramError(wasm, w, values, rows, cols, gram.gram, gram.groups),
-      values: this.options.keepValues === false ? dropped(layer) : weightOfRows(wasm, layer, values),
-      coded: this.options.keepValues === false ? undefined : coded,
+      ...errors(wasm, w, (to) => (values ? wasm.arena.put(to, values) : decodeTo(wasm, coded, to))),
+      gramError: gram && gramError(wasm, w, values!, rows, cols, gram.gram, gram.groups),
+      values: keep ? weightOfRows(wasm, layer, values!) : dropped(layer),
+      coded: keep ? coded : undefined,
     };
+  }
+
+  /** The weight in row form. Where nothing can keep it, all share one room: no copy a layer for the garbage collector. */
+  #weights({ layer, initializer, rounding }: Job): Float32Array {
+    const shared = typeof rounding === 'string' && storedByRows(layer);
+    const bytes = shared ? initializer.floatBytes?.() : undefined;
+    if (!bytes) return weightRows(this.wasm, layer, initializer.tensor());
+    if (this.#room.byteLength < bytes.length) this.#room = new Float32Array(bytes.length / 4);
+    new Uint8Array(this.#room.buffer).set(bytes);
+    return this.#room.subarray(0, bytes.length / 4);
   }
 }
 
@@ -311,7 +348,8 @@ function own<T>(table: Readonly<Record<string, T>>, key: string): T | undefined 
   return Object.hasOwn(table, key) ? table[key] : undefined;
 }
 
-function errors(wasm: Wasm, w: Float32Array, values: Float32Array) {
+/** @param decoded writes what stands in the place of w to that address */
+function errors(wasm: Wasm, w: Float32Array, decoded: (to: number) => void) {
   const { k, arena } = wasm;
   const n = w.length;
   return arena.scope((alloc) => {
@@ -319,7 +357,7 @@ function errors(wasm: Wasm, w: Float32Array, values: Float32Array) {
     const b = alloc(n * 4);
     const out = alloc(8);
     arena.put(a, w);
-    arena.put(b, values);
+    decoded(b);
     k.squared_distance(a, b, n, out);
     const squared = arena.f64(out, 1)[0]!;
     k.sum_squares(a, n, out);
@@ -345,7 +383,7 @@ function prepared(model: Model, jobs: readonly Job[]): Model {
       `layer '${plan.name}' as ${format.name} at ${plan.bits} bits`,
     );
   for (const { format } of jobs) if (format.replace) target = withOpset(target, format.domain, 1);
-  return jobs.length ? withoutInitializerInputs(target) : target;
+  return withoutInitializerInputs(target);
 }
 
 /**
@@ -359,8 +397,6 @@ function withoutInitializerInputs(model: Model): Model {
 }
 
 function assembled(model: Model, builder: Builder, writer: Writer, jobs: readonly Job[]): Model {
-  if (!jobs.length) return model;
-  writer.finish();
   const parts = [builder.common(), ...writer.parts];
   const { graph } = model;
   const gone = new Set(jobs.map((job) => job.layer.weight));

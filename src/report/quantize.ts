@@ -60,7 +60,7 @@ function headline(report: QuantizeReport, style: Style): string {
     style.bold(
       `${printable(model.name)}: ${formatBytes(model.bytes)} -> ${formatBytes(output.bytes)}, ${formatRatio(output.ratio)} smaller`,
     ),
-    `${averageText(report.averageBits)} on average, scales counted (${asked}); ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers; format ${printable(output.format)}, opset ${output.opset}`,
+    `${averageText(report.averageBits)} on average, scales counted (${asked}); ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers; target ${output.target}, opset ${output.opset}`,
     `widths ${widthSet(report.widths)}; metric ${printable(report.metric)}; strategy ${printable(report.strategy)}; objective ${printable(report.objective)}`,
   ];
   if (report.cannotRun !== undefined)
@@ -82,9 +82,33 @@ function headline(report: QuantizeReport, style: Style): string {
     ].filter((part) => part !== undefined);
     if (beside.length > 0) lines.push(beside.join('; '));
   } else lines.push('no calibration data: the widths follow the weights alone, no damage was measured');
+  lines.push(...formatLines(report));
   if (report.rowsNote !== null) lines.push(printable(report.rowsNote));
   for (const note of report.notes) lines.push(style.bad(printable(note)));
   return lines.join('\n');
+}
+
+/** A line for each format and reason, with the layers it is of. */
+function formatLines({ layers, output: { halves } }: QuantizeReport): string[] {
+  const groups = new Map<string, string[]>();
+  for (const { name, format, formatReason } of layers)
+    if (format !== null) {
+      const key = `format ${format}: ${formatReason}`;
+      groups.set(key, [...(groups.get(key) ?? []), name]);
+    }
+  const lines = [...groups].map(([key, names]) => {
+    const few = names.length <= 2 && groups.size > 1;
+    const which = few ? names.join(', ') : `${formatCount(names.length)} layer${names.length === 1 ? '' : 's'}`;
+    return printable(`${key} (${which})`);
+  });
+  if (halves !== null) {
+    const saved = formatBytes(halves.before - halves.after);
+    const kept = halves.kept.length === 0 ? '' : `; ${formatCount(halves.kept.length)} stay fp32`;
+    lines.push(
+      `${formatCount(halves.tensors)} tensors that are not quantized are stored as fp16: ${saved} less${kept}`,
+    );
+  }
+  return lines;
 }
 
 function budgetText({ averageBits, bytes, maxDrop, maxError }: QuantizeReport['budget']): string {

@@ -1,6 +1,8 @@
 import type { Granularity, PlanActivation } from '../allocate/types.ts';
 import type { RankAgreement } from '../curvature/ranking.ts';
 import type { TuneReport } from '../tune/index.ts';
+import type { HalfReport } from '../quantize/half.ts';
+import type { Target } from '../quantize/targets.ts';
 import type { VerificationReport } from '../verify/runtime.ts';
 import type { FigureLabel } from '../verify/validator.ts';
 
@@ -40,6 +42,9 @@ export interface LayerReport {
   readonly damageMeasured: boolean;
   /** Largest absolute weight error. */
   readonly maxError: number;
+  /** Format of the layer in the file, and why it has this one; null for a layer left in float. */
+  readonly format: string | null;
+  readonly formatReason: string | null;
   /** Why this width: what one width less would have cost, what one more would have bought. */
   readonly reason: string;
 }
@@ -98,9 +103,14 @@ export interface QuantizeReport {
   readonly output: {
     readonly bytes: number;
     readonly ratio: number;
+    /** Formats of the layers, between commas. */
     readonly format: string;
+    /** Who the file was written for. */
+    readonly target: Target;
     readonly opset: number;
     readonly parts: FileParts;
+    /** Tensors that are not quantized, where they were to be stored as fp16; null where they are fp32. */
+    readonly halves: HalfReport | null;
   };
   readonly budget: {
     readonly averageBits: number | null;

@@ -1,11 +1,18 @@
 /** Whether a stock runtime makes of a written file what Kappa's executor makes of it: the comparison, its bounds, plain results. */
 import { fromHalf } from '../grid/index.ts';
 import type { Graph, Model } from '../onnx/model.ts';
+import type { Target } from '../quantize/targets.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
 export const RUNTIMES = ['onnxruntime-web', 'onnxruntime-node'] as const;
 export type RuntimeName = (typeof RUNTIMES)[number];
+
+/** The runtimes that a file for that target must agree in: of WebGPU's, the same package without a GPU stands for it. */
+export function runtimesFor(target: Target): readonly RuntimeName[] {
+  if (target === 'any') return RUNTIMES;
+  return target === 'node' ? ['onnxruntime-node'] : ['onnxruntime-web'];
+}
 
 /** Largest difference of an output, relative to its largest magnitude, that rounding of float arithmetic is let make. */
 export const FLOAT_BOUND = 1e-4;

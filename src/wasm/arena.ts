@@ -81,11 +81,11 @@ export class Arena {
     }
     const size = Math.max(align(bytes), ALIGNMENT);
     if (high && !this.#whole && this.#limit < ADDRESSABLE) this.#reserve();
-    const take = () => (high && this.#whole ? this.#takeLast(size) : (this.#takeFree(size) ?? this.#takeTop(size)));
-    let ptr = take();
+    const last = high && this.#whole;
+    let ptr = this.#take(size, last);
     while (ptr === undefined) {
       if (size > this.#limit || !this.onShort?.()) throw this.#shortage(bytes, size);
-      ptr = take();
+      ptr = this.#take(size, last);
     }
     this.#live.set(ptr, size);
     this.#used += size;
@@ -157,6 +157,10 @@ export class Arena {
   /** Copies bytes from one place to another; they may overlap. */
   copy(to: number, from: number, bytes: number): void {
     new Uint8Array(this.memory.buffer).copyWithin(to, from, from + bytes);
+  }
+
+  #take(size: number, last: boolean): number | undefined {
+    return last ? this.#takeLast(size) : (this.#takeFree(size) ?? this.#takeTop(size));
   }
 
   #takeFree(size: number): number | undefined {

@@ -1,3 +1,20 @@
+import type { Wasm } from './wasm.ts';
+
+/** Floats, or their bytes, little-endian, at any address. */
+export type Floats = Float32Array | Uint8Array;
+
+/** Copies floats to the kernels' memory. @returns their address */
+export function placeFloats({ arena }: Wasm, alloc: (bytes: number) => number, floats: Floats): number {
+  const address = alloc(floats.byteLength);
+  arena.put(address, floats);
+  return address;
+}
+
+/** As floats: a copy of what is bytes. */
+export function asFloatArray(floats: Floats): Float32Array {
+  return floats instanceof Float32Array ? floats : new Float32Array(floats.slice().buffer as ArrayBuffer);
+}
+
 /**
  * Checks a row-major [m, n] matrix; `what` names the function in the message.
  * @throws TypeError when a is neither a Float64Array nor a Float32Array
@@ -21,7 +38,7 @@ export function checkMatrix(what: string, a: Float64Array | Float32Array, m: num
 }
 
 /** NaN and infinity times 0 are NaN, which no sum loses again. */
-function allFinite(a: Float64Array | Float32Array): boolean {
+export function allFinite(a: Float64Array | Float32Array): boolean {
   let sum = 0;
   for (let i = 0; i < a.length; i++) sum += a[i]! * 0;
   return sum === 0;

@@ -1,5 +1,5 @@
 import { gramMatrix } from './gram-factor.ts';
-import { checkMatrix, inOrder, maxAbs, place, scaleFor } from './matrix.ts';
+import { checkMatrix, type Floats, inOrder, maxAbs, place, placeFloats, scaleFor } from './matrix.ts';
 import { svd } from './svd.ts';
 import type { Wasm } from './wasm.ts';
 
@@ -44,19 +44,18 @@ export interface Unfolded {
  *
  * @throws TypeError, RangeError, UnsupportedError as `svd`
  */
-export function sigmaMax(wasm: Wasm, a: Float64Array | Float32Array, m: number, n: number): number {
-  checkMatrix('sigmaMax', a, m, n);
-  if (a.length === 0) return 0;
+export function sigmaMax(wasm: Wasm, a: Float64Array | Floats, m: number, n: number): number {
+  if (a instanceof Float64Array) return ofDoubles(wasm, a, m, n);
   return wasm.arena.scope((alloc) => {
-    if (a instanceof Float64Array) return ofDoubles(wasm, a, m, n);
-    const address = alloc(a.byteLength);
-    wasm.arena.put(address, a);
+    const address = placeFloats(wasm, alloc, a);
+    checkMatrix('sigmaMax', wasm.arena.f32(address, a.byteLength >> 2), m, n);
     return unfoldedSigmaMax(wasm, { address, m, c: n, rowTaps: 1, colTaps: 1, row: [0], col: [0] });
   });
 }
 
 /** Of doubles, brought to a largest element of about 1: squares neither overflow nor underflow. */
 function ofDoubles(wasm: Wasm, a: Float64Array, m: number, n: number): number {
+  checkMatrix('sigmaMax', a, m, n);
   const largest = maxAbs(a);
   if (largest === 0) return 0;
   const [wide, size] = [m < n, Math.min(m, n)];

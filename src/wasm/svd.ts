@@ -1,5 +1,5 @@
 import { gramFactor, isTall } from './gram-factor.ts';
-import { checkMatrix, inOrder, place, scaleFor } from './matrix.ts';
+import { checkMatrix, type Floats, inOrder, place, placeFloats, scaleFor } from './matrix.ts';
 import type { Wasm } from './wasm.ts';
 
 export interface Svd {
@@ -33,21 +33,29 @@ export function svd(
 ): Svd {
   if (!(a instanceof Float64Array))
     throw new TypeError(`svd: expected a Float64Array, found ${Object.prototype.toString.call(a).slice(8, -1)}`);
-  return decomposed(wasm, a, m, n, options.vectors === true);
+  return decomposed(wasm, () => a, m, n, options.vectors === true);
 }
 
-/** The singular values of a, row-major [m, n], floats or doubles, descending. @throws as `svd` */
-export function singularValues(wasm: Wasm, a: Float32Array | Float64Array, m: number, n: number): Float64Array {
-  return decomposed(wasm, a, m, n, false).sigma;
+/** The singular values of a, row-major [m, n] floats, descending. @throws RangeError, UnsupportedError as `svd` */
+export function singularValues(wasm: Wasm, a: Floats, m: number, n: number): Float64Array {
+  if (a instanceof Float32Array) return decomposed(wasm, () => a, m, n, false).sigma;
+  return wasm.arena.scope((alloc) => {
+    const address = placeFloats(wasm, alloc, a);
+    return decomposed(wasm, () => wasm.arena.f32(address, a.byteLength >> 2), m, n, false).sigma;
+  });
 }
 
-function decomposed(wasm: Wasm, a: Float32Array | Float64Array, m: number, n: number, vectors: boolean): Svd {
+/** The matrix; asked for anew after every allocation, since it may be a view of the kernels' memory. */
+type Source = () => Float32Array | Float64Array;
+
+function decomposed(wasm: Wasm, source: Source, m: number, n: number, vectors: boolean): Svd {
+  const a = source();
   checkMatrix('svd', a, m, n);
   const size = Math.min(m, n);
   const most = largestElements(a, m, n);
   const largest = most.rows.reduce((x, y) => Math.max(x, y), 0);
   if (size === 0 || largest === 0) return ofZero(m, n, vectors);
-  return wasm.arena.scope((alloc) => decompose(wasm, alloc, a, m, n, most, scaleFor(largest), vectors));
+  return wasm.arena.scope((alloc) => decompose(wasm, alloc, source, m, n, most, scaleFor(largest), vectors));
 }
 
 /** Largest absolute value of each row and of each column. */
@@ -89,7 +97,7 @@ type Alloc = (bytes: number) => number;
 function decompose(
   wasm: Wasm,
   alloc: Alloc,
-  a: Float32Array | Float64Array,
+  a: Source,
   m: number,
   n: number,
   most: Largest,
@@ -114,7 +122,7 @@ function decompose(
   const rows = descending(alongRows);
   const tallColumns = !vectors && isTall(tall, size) && alongCols.every((size) => size > 0);
   if (!(tallColumns && byGram(wasm, alloc, a, wide, alongCols, scale, { matrix, tall, size, lower }))) {
-    place(arena.f64(matrix, tall * size), a, wide, {
+    place(arena.f64(matrix, tall * size), a(), wide, {
       rows,
       cols: inOrder(size),
       factors: new Float64Array(size).fill(scale),
@@ -159,7 +167,7 @@ interface Places {
 function byGram(
   wasm: Wasm,
   alloc: Alloc,
-  a: Float32Array | Float64Array,
+  a: Source,
   wide: boolean,
   largest: Float64Array,
   scale: number,
@@ -167,7 +175,7 @@ function byGram(
 ): boolean {
   const cols = descending(largest);
   const factors = Float64Array.from(cols, (j) => scaleFor(largest[j]!));
-  place(wasm.arena.f64(matrix, tall * size), a, wide, { rows: inOrder(tall), cols, factors });
+  place(wasm.arena.f64(matrix, tall * size), a(), wide, { rows: inOrder(tall), cols, factors });
   const undo = factors.map((factor) => scale / factor);
   return gramFactor(wasm, alloc, matrix, tall, size, undo, lower);
 }

@@ -3,7 +3,7 @@ import * as assert from 'uvu/assert';
 import type { Granularity } from '../../src/allocate/types.ts';
 import { DEFAULT_ROUNDING } from '../../src/analyzer.ts';
 import { calibrate } from '../../src/calibrate/calibrate.ts';
-import { Candidates, type RoundingSettings, specFor } from '../../src/curvature/candidates.ts';
+import { Candidates, type Price, type RoundingSettings, specFor } from '../../src/curvature/candidates.ts';
 import { leftOutErrorRows } from '../../src/curvature/rows.ts';
 import { biasesOf } from '../../src/graph/biases.ts';
 import { findLayers, type Layer, Session } from '../../src/graph/index.ts';
@@ -17,6 +17,11 @@ import { planFor } from '../quantize/models.ts';
 
 const test = suite('curvature/candidates');
 const wasm = await loadWasm();
+
+const priceIn =
+  (format: string): Price =>
+  ({ rows, cols }, spec) =>
+    FORMATS[format]!.bytes(rows, cols, spec);
 const mlp = demonstration('mnist-mlp');
 const { layers } = findLayers(mlp);
 const initializers = new Map(mlp.graph.initializers.map((t) => [t.name, t]));
@@ -28,7 +33,7 @@ session.dispose();
 const grams = new Map(layers.map((l) => [l.weight, { gram: calibration.layers.get(l.weight)!.gram!, groups: 1 }]));
 
 const candidates = (format: string, settings: Partial<RoundingSettings> = {}) =>
-  new Candidates(wasm, stored, { ...DEFAULT_ROUNDING, ...settings }, FORMATS[format]!.bytes, calibration);
+  new Candidates(wasm, stored, { ...DEFAULT_ROUNDING, ...settings }, priceIn(format), calibration);
 
 test('values and bytes are those that the quantizer writes, for both formats and every granularity', () => {
   for (const [format, scaleType, widths] of [
@@ -80,7 +85,7 @@ test('row form and back: a Gemm with transB keeps its rows', () => {
 
 test('without calibration the clip falls back to the weights’ own error', () => {
   const [, layer] = layers as [Layer, Layer];
-  const blind = new Candidates(wasm, stored, DEFAULT_ROUNDING, FORMATS.dense!.bytes);
+  const blind = new Candidates(wasm, stored, DEFAULT_ROUNDING, priceIn('dense'));
   const mse = candidates('dense', { clip: 'mse', rounding: 'nearest' });
   assert.equal(blind.values(layer, 3), mse.values(layer, 3));
 });
@@ -121,7 +126,7 @@ test('more bits, less error at the layer’s output; the Gram clip is no worse t
 
 test('a row left out goes to the bias: the layer gives the same on average, and its error is the variance of what it gave', async () => {
   const biases = biasesOf(mlp, layers);
-  const own = new Candidates(wasm, stored, DEFAULT_ROUNDING, FORMATS.dense!.bytes, calibration, biases);
+  const own = new Candidates(wasm, stored, DEFAULT_ROUNDING, priceIn('dense'), calibration, biases);
   const layer = layers[1]!;
   assert.ok(own.omits(layer));
   assert.not(candidates('dense').omits(layer));

@@ -177,6 +177,29 @@ test('dense layers: singular values, condition number, curvature = sigma_max', (
   );
 });
 
+test('weights as bytes at any address: the same bits', () => {
+  for (const [of, weights] of [
+    [layer('MatMul', [40, 70], 70, 40), 2800],
+    [layer('Conv', [6, 2, 3, 3], 6, 18, 3), 108],
+    [layer('Conv', [40, 40, 3, 3], 40, 360), 14400],
+    [layer('ConvTranspose', [4, 3, 3, 3], 3, 36), 108],
+    [layer('Gather', [9, 5], 9, 5), 45],
+  ] as const) {
+    const rows = normals(weights, random(weights));
+    const room = new Uint8Array(4 * weights + 1);
+    const bytes = room.subarray(1);
+    bytes.set(new Uint8Array(rows.buffer));
+    const [floats, stored] = [layerSpectrum(wasm, of, () => rows), layerSpectrum(wasm, of, () => bytes)];
+    assert.equal(stored.known, floats.known);
+    assert.equal(stored.sigma, floats.sigma);
+    assert.is(stored.lowerEstimate({ size: [5, 5] }), floats.lowerEstimate({ size: [5, 5] }));
+  }
+  const bad = new Uint8Array(new Float32Array([1, 2, Number.NaN, 4]).buffer);
+  for (const op of ['Gemm', 'Gather'])
+    throws(() => layerSpectrum(wasm, layer(op, [2, 2], 2, 2), () => bad), RangeError);
+  throws(() => layerSpectrum(wasm, layer('Gemm', [2, 2], 2, 2), () => bad.subarray(1)), RangeError, /2 x 2/);
+});
+
 test('a table: the longest row', () => {
   const s = layerSpectrum(wasm, layer('Gather', [3, 2], 3, 2), () => new Float32Array([1, 1, 3, 4, 0, 2]));
   assert.equal([s.sigmaMax, s.exact], [5, true]);

@@ -256,7 +256,7 @@ test('a budget that one layer does not fit into is an error that says what would
   throws(
     () => session.run(many),
     MemoryError,
-    /^MatMul.* node "m0": wasm memory: cannot allocate \d+ bytes: .* of at most 3670016 reserved; \d+ or more .*smaller batch.*--max-memory/,
+    /^MatMul.* node "m0": wasm memory: cannot allocate \d+ bytes: .* of at most 3670016 reserved; \d+ or more .*smaller batch.*--max-memory.*; the model's largest weight takes 1048576$/,
   );
   const few = { x0: floats(2, 2, WIDE) };
   same(session.run(few).y!, new Session(model, await loadWasm()).run(few).y!);

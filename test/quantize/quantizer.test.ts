@@ -232,9 +232,9 @@ test('plans that do not fit are usage errors naming the layer', () => {
       () => quantizer.quantizeModel(m, only(m, change)),
       (e: Error) => e instanceof UsageError && pattern.test(e.message) && !e.message.includes('\n'),
     );
-  fails({ bits: 3, format: 'qdq' }, /layer 'w': bits: format qdq has widths 4, 8, 16 and 32, found 3/);
+  fails({ bits: 3, format: 'qdq' }, /layer 'w': bits: format qdq has widths 2, 4, 8, 16 and 32, found 3/);
   fails({ bits: 9 }, /bits: format dense has widths 2, 3, 4, 5, 6, 7, 8, 16 and 32, found 9/);
-  fails({ format: 'gguf' }, /format: expected one of dense, qdq, found 'gguf'/);
+  fails({ format: 'gguf' }, /format: expected one of dense, .*qdq, found 'gguf'/);
   fails({ format: 'toString' }, /format: expected one of/);
   fails({ rounding: 'up' }, /rounding: expected one of nearest, .*, found 'up'/);
   fails({ granularity: -1 }, /granularity/);

@@ -14,6 +14,8 @@ function layer(i: number, more: Partial<LayerReport> = {}): LayerReport {
     rows: null,
     bytes: 500 + i,
     granularity: 'channel',
+    format: 'dense',
+    formatReason: 'decoded to floats once',
     symmetric: true,
     spectralCurvature: 3.25,
     conditionNumber: 10,
@@ -33,6 +35,8 @@ const REPORT: QuantizeReport = {
     bytes: 125_000,
     ratio: 7.52,
     format: 'dense',
+    target: 'any',
+    halves: null,
     opset: 17,
     parts: { codes: 117_000, scales: 1_500, zeros: 500, order: 0, floats: 0, rest: 6_000 },
   },
@@ -116,6 +120,22 @@ test('the headline: bytes before and after, average bits, damage against uniform
     lines[3],
     'damage on 1,024 calibration samples: 1.90 (KL x 10^3); uniform widths at the same bytes: 2.40, 1.26x as much',
   );
+});
+
+test('formats: a line for each and why, with the layers it is of; what is stored as fp16', () => {
+  const text = quantizeText(REPORT);
+  assert.match(text, /opset 17$/m);
+  assert.match(text, /^format dense: decoded to floats once \(\d layers\)$/m);
+  const halves = { tensors: 3, before: 4000, after: 2000, kept: [{ tensor: 'b', reason: 'holds 1e6' }] };
+  const some = quantizeText({
+    ...REPORT,
+    output: { ...REPORT.output, target: 'node', halves },
+    layers: [layer(0), layer(1, { format: 'nbits', formatReason: 'in codes' }), layer(2)],
+  });
+  assert.match(some, /target node, opset 17$/m);
+  assert.match(some, /^format dense: decoded to floats once \(layer0, layer2\)$/m);
+  assert.match(some, /^format nbits: in codes \(layer1\)$/m);
+  assert.match(some, /^3 tensors that are not quantized are stored as fp16: 2\.00 kB less; 1 stay fp32$/m);
 });
 
 test('a row a layer: what was measured, what was derived, what stayed in float', () => {

@@ -12,6 +12,7 @@ import {
   objectionTo,
   type RuntimeResult,
   roundsActivations,
+  runtimesFor,
   timesOf,
 } from '../../src/verify/runtime.ts';
 import { network } from '../e2e/command.ts';
@@ -94,6 +95,12 @@ test('times are medians, and their ratio is of speed', () => {
   assert.is(median([1, 2]), 1.5);
   throws(() => median([]), RangeError, /median: expected finite numbers, found \[\]/);
   throws(() => timesOf([0], [1]), RangeError, /times: expected numbers above 0, found 0 and 1/);
+});
+
+test('a file must agree in the runtimes it is written for', () => {
+  assert.equal(runtimesFor('any'), ['onnxruntime-web', 'onnxruntime-node']);
+  assert.equal([runtimesFor('web'), runtimesFor('webgpu')], [['onnxruntime-web'], ['onnxruntime-web']]);
+  assert.equal(runtimesFor('node'), ['onnxruntime-node']);
 });
 
 test('only runtimes that a file was written for fail it', () => {

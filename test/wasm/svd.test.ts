@@ -246,7 +246,8 @@ function graded(
   exponents: readonly number[],
   copies: number,
 ): { a: Float64Array; m: number; n: number; known: Float64Array } {
-  let [a, values, n] = [Float64Array.of(1), [1], 1];
+  let a: Float64Array = Float64Array.of(1);
+  let [values, n] = [[1], 1];
   for (const exponent of exponents) {
     const e = 2 ** -exponent;
     const factor = [1, e / 4, -1 / 8, e];

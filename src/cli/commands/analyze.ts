@@ -4,11 +4,15 @@ import { externalFiles, analyzeModel, openDataset, readModel } from '../../node.
 import { analyzeText } from '../../report/analyze.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseNumber, readInput } from '../files.ts';
+import { checkOutputs } from '../outputs.ts';
+import { commandLine, pageOutput, writePage } from '../page.ts';
 import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
 
 interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly calib?: string;
   readonly targetAccuracy?: number;
+  readonly report?: string;
+  readonly force?: boolean;
 }
 
 export function addAnalyze(program: Command): void {
@@ -22,15 +26,23 @@ export function addAnalyze(program: Command): void {
     .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
     .option('--target-accuracy <eps>', 'error that is to be met (default: 0.01)', (t) =>
       parseNumber(t, '--target-accuracy', { min: Number.MIN_VALUE }),
-    );
+    )
+    .option('--report <file>', 'write the report as a page: one HTML file that needs nothing else')
+    .option('--force', 'replace files that exist');
   common(kernelFlags(measuringFlags(command), false), [
     'kappa analyze model.onnx',
     'kappa analyze model.onnx --calib data.npz --target-accuracy 0.001',
     'kappa analyze model.onnx --calib data.npz --json > analysis.json',
+    'kappa analyze model.onnx --calib data.npz --report analysis.html',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
 }
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
+  const pageOut = pageOutput(flags);
+  await checkOutputs(
+    pageOut,
+    [path, flags.calib].filter((p) => p !== undefined),
+  );
   const bytes = await readInput(path, 'model');
   const calibration = flags.calib === undefined ? undefined : await openDataset(flags.calib, readModel(bytes, path));
   if (!calibration) context.note('no --calib: no ranges and no damage are measured');
@@ -49,5 +61,6 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     signal: context.signal,
   });
   const report = { ...found, model: { ...found.model, name: basename(path) } };
+  await writePage(pageOut, (made) => made.analyzeHtml({ report, command: commandLine() }));
   await context.result(report, () => analyzeText(report, context.report));
 }

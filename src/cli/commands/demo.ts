@@ -10,7 +10,7 @@ import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
 import { common, type KernelFlags, kernelFlags, oneOf, whole } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
-import { commandLine, pages } from '../page.ts';
+import { commandLine, type Pages, pageOutput, writePage } from '../page.ts';
 
 interface Flags extends CommonFlags, KernelFlags {
   readonly models?: string;
@@ -58,8 +58,7 @@ async function run(context: Context, name: Name, flags: Flags): Promise<void> {
     throw new UsageError(`--seeds: has no effect on demo ${name}, which has one model`);
   const models = name === 'mnist' ? MNIST.slice(0, flags.seeds ?? MNIST.length) : [DEEP[name].model];
   const planned = await plannedFiles(models, name === 'mnist' ? MNIST_BITS : DEEP_BUDGETS, flags);
-  const page: Planned[] =
-    flags.report === undefined ? [] : [{ flag: '--report', path: flags.report, force: flags.force ?? false }];
+  const page = pageOutput(flags);
   await checkOutputs(page, []);
   const found = name === 'mnist' ? await mnist(context, models, flags) : await deep(context, name, flags);
   context.check();
@@ -69,10 +68,7 @@ async function run(context: Context, name: Name, flags: Flags): Promise<void> {
     });
     await writeAll(planned.map((p) => ({ ...p, data: found.files.get(p.name)! })));
   }
-  if (page.length > 0) {
-    const data = await found.page();
-    await writeAll(page.map((p) => ({ ...p, data })));
-  }
+  await writePage(page, found.page);
   await context.result(found.report, found.text);
   context.note(`measured in ${formatSeconds(found.report.seconds)}`);
 }
@@ -82,7 +78,7 @@ interface Found {
   readonly report: { readonly seconds: number };
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly text: () => string;
-  readonly page: () => Promise<string>;
+  readonly page: (made: Pages) => string;
 }
 
 async function mnist(context: Context, names: readonly string[], flags: Flags): Promise<Found> {
@@ -102,7 +98,7 @@ async function mnist(context: Context, names: readonly string[], flags: Flags): 
     report,
     files,
     text: () => demoText(report, context.report),
-    page: async () => (await pages()).demoHtml({ report, command: commandLine() }),
+    page: (made) => made.demoHtml({ report, command: commandLine() }),
   };
 }
 
@@ -129,7 +125,7 @@ async function deep(context: Context, demo: keyof typeof DEEP, flags: Flags): Pr
     report,
     files,
     text: () => layerDemoText(report, context.report),
-    page: async () => (await pages()).layerDemoHtml({ report, command: commandLine() }),
+    page: (made) => made.layerDemoHtml({ report, command: commandLine() }),
   };
 }
 

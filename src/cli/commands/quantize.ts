@@ -5,6 +5,7 @@ import {
   type ActivationWidths,
   type Checkpoint,
   DEFAULT_ROUNDING,
+  FORCED,
   FORMATS,
   findLayers,
   prepareModel,
@@ -21,11 +22,16 @@ import {
   externalPath,
   quantize,
   RANGE_METHODS,
+  runtimesFor,
   type RangeMethod,
+  RESTS,
+  type Rest,
   ROUNDINGS,
   readModel,
   modelPath,
   type StrategyName,
+  type Target,
+  TARGETS,
   strategyNames,
   type Unit,
   UNITS,
@@ -49,9 +55,9 @@ import {
   whole,
 } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
-import { commandLine, pages } from '../page.ts';
+import { commandLine, pageOutput, writePage } from '../page.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
-import { runtimesFor, verify } from '../verify.ts';
+import { runtimesToRun, verify } from '../verify.ts';
 
 interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly bits?: number;
@@ -80,6 +86,8 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
   readonly exclude?: string[];
   readonly tie?: string[];
   readonly format?: string;
+  readonly target?: Target;
+  readonly rest?: Rest;
   readonly verify?: boolean;
   readonly activations?: (typeof ACTIVATIONS)[number];
   readonly activationRange?: RangeMethod;
@@ -170,9 +178,19 @@ export function addQuantize(program: Command): void {
     .option('--exclude <name>', 'leave a layer in float; * and ? match; may be repeated', each)
     .option('--tie <names>', 'layers, between commas, that share a width; * and ? match; may be repeated', each)
     .option(
+      '--target <name>',
+      `who is to run the file, which decides every layer's format: ${TARGETS.join(', ')} (default: any)`,
+      oneOf('--target', TARGETS),
+    )
+    .option(
       '--format <name>',
-      `form of the weights in the file: ${Object.keys(FORMATS).join(', ')} (default: dense)`,
-      oneOf('--format', Object.keys(FORMATS)),
+      `one format for every layer that it can hold: ${FORCED.join(', ')} (default: the target's)`,
+      oneOf('--format', FORCED),
+    )
+    .option(
+      '--rest <type>',
+      'what tensors that are not quantized are stored as: fp32 (default), or fp16 where that loses little',
+      oneOf('--rest', RESTS),
     )
     .option(
       '--activations <widths>',
@@ -201,8 +219,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const output: Planned = { flag: '--output', path: flags.output ?? defaultOutput(path, flags), force };
   const planOut: Planned | undefined =
     flags.savePlan === undefined ? undefined : { flag: '--save-plan', path: flags.savePlan, force };
-  const pageOut: Planned | undefined =
-    flags.report === undefined ? undefined : { flag: '--report', path: flags.report, force };
+  const pageOut = pageOutput(flags);
   const cacheOut: Planned | undefined =
     flags.cache === undefined ? undefined : { flag: '--cache', path: flags.cache, force: true };
   const keptOut: Planned | undefined =
@@ -217,7 +234,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
       output,
       dataOut,
       ...(planOut ? [planOut] : []),
-      ...(pageOut ? [pageOut] : []),
+      ...pageOut,
       ...(cacheOut ? [cacheOut] : []),
       ...(keptOut ? [keptOut] : []),
     ],
@@ -247,10 +264,10 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   let cached: Cached | undefined;
   let kept: Uint8Array | undefined;
   if (cacheOut) {
-    const { widths, metric, loss, samples, batch, seed, granularity, rounding } = flags;
+    const { widths, metric, loss, samples, batch, seed, granularity, rounding, target } = flags;
     const integers = { ...((flags.activations ?? 'none') === 'none' ? {} : { activations: 1 }) };
     const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0, ...integers };
-    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, ...drawn };
+    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, target, ...drawn };
     const outside = [...new Set([...files, ...externalLocations(model)])].sort();
     key = await cacheKey(
       bytes,
@@ -264,7 +281,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     kept = beside.kept;
     if (beside.note !== undefined) context.note(beside.note);
   }
-  const runtimes = runtimesFor(flags.verify, context);
+  const runtimes = runtimesToRun(flags.verify, context);
   const wasm = await context.kernels();
   const result = await quantize(wasm, bytes, {
     name: path,
@@ -286,7 +303,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     dataFree: flags.dataFree,
     equalize: flags.equalize,
     evaluation,
-    pictures: pageOut !== undefined,
+    pictures: pageOut.length > 0,
     widths: flags.widths,
     metric: flags.metric,
     strategy: flags.strategy,
@@ -294,6 +311,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     rounding: flags.rounding,
     granularity: flags.granularity,
     format,
+    target: flags.target,
+    rest: flags.rest,
     activations: activationsOf(flags),
     activationRange: flags.activationRange,
     loss: flags.loss,
@@ -325,6 +344,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
       const { data } = result;
       verification = await verify(context, wasm, {
         runtimes,
+        required: runtimesFor(result.report.output.target),
         written: { path: written!, data: data ? [{ location: data.location, path: beside! }] : [] },
         original: modelPath(path, model),
         evaluation,
@@ -339,10 +359,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     output: { ...result.report.output, file: basename(output.path) },
     ...(verification ? { verification } : {}),
   };
-  if (pageOut && result.pictures) {
-    const page = (await pages()).quantizeHtml({ report, pictures: result.pictures, command: commandLine() });
-    await writeAll([{ ...pageOut, data: page }]);
-  }
+  const { pictures } = result;
+  if (pictures) await writePage(pageOut, (made) => made.quantizeHtml({ report, pictures, command: commandLine() }));
   await context.result(report, () => quantizeText(report, context.report));
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
 }
@@ -394,10 +412,9 @@ function checkFlags(flags: Flags): void {
   if (flags.cacheSize !== undefined && flags.cache === undefined)
     throw new UsageError('--cache-size: has no effect without --cache');
   if (flags.plan === undefined) return;
-  const { strategy, objective, unit, rounding, granularity, format, pin, exclude, tie } = flags;
-  const idle = Object.entries({ strategy, objective, unit, rounding, granularity, format, pin, exclude, tie }).find(
-    ([, v]) => v !== undefined,
-  );
+  const { strategy, objective, unit, rounding, granularity, format, target, pin, exclude, tie } = flags;
+  const said = { strategy, objective, unit, rounding, granularity, format, target, pin, exclude, tie };
+  const idle = Object.entries(said).find(([, v]) => v !== undefined);
   if (idle) throw new UsageError(`--${idle[0]}: has no effect with --plan, which says it for every layer`);
 }
 

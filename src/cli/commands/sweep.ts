@@ -4,8 +4,8 @@ import { externalFiles, openDataset, readModel, sweep } from '../../node.ts';
 import { sweepText } from '../../report/sweep.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseBudgets, readInput } from '../files.ts';
-import { checkOutputs, writeAll } from '../outputs.ts';
-import { commandLine, pages } from '../page.ts';
+import { checkOutputs } from '../outputs.ts';
+import { commandLine, pageOutput, writePage } from '../page.ts';
 import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
 
 interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
@@ -45,8 +45,7 @@ export function addSweep(program: Command): void {
 }
 
 async function run(context: Context, path: string, flags: Flags): Promise<void> {
-  const pageOut =
-    flags.report === undefined ? [] : [{ flag: '--report', path: flags.report, force: flags.force ?? false }];
+  const pageOut = pageOutput(flags);
   await checkOutputs(pageOut, [path, flags.calib, flags.eval]);
   const bytes = await readInput(path, 'model');
   const model = readModel(bytes, path);
@@ -66,9 +65,6 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     signal: context.signal,
   });
   const report = { ...found, model: { ...found.model, name: basename(path) } };
-  if (pageOut.length > 0) {
-    const page = (await pages()).sweepHtml({ report, command: commandLine() });
-    await writeAll(pageOut.map((p) => ({ ...p, data: page })));
-  }
+  await writePage(pageOut, (made) => made.sweepHtml({ report, command: commandLine() }));
   await context.result(report, () => sweepText(report, context.report));
 }

@@ -1,13 +1,16 @@
 import type { Affine } from '../../calibrate/ranges.ts';
 import { withoutUnused } from '../../graph/edit.ts';
+import { usesOf } from '../../graph/uses.ts';
 import { makeNode, withGraph, withNode, withOpset } from '../../onnx/index.ts';
 import type { Initializer, Model, Node } from '../../onnx/model.ts';
 import { type Tensor, tensor } from '../../tensor.ts';
 import { Builder } from '../builder.ts';
 import { biasCodes } from './bias.ts';
+import { MICROSOFT } from './domain.ts';
 import { insertSites, type Replacement } from './insert.ts';
 import { biasOf } from './operators.ts';
 import type { Placement, Site } from './place.ts';
+import { addProduct, type Codes, type Products } from './product.ts';
 
 /** Integers that activations are stored as. */
 export type ActivationType = 'uint8' | 'int8' | 'uint16' | 'int16';
@@ -32,74 +35,90 @@ export interface SiteGrid extends Affine {
 const WIDE_OPSET = 21;
 
 /**
- * The model with its sites rounded: QuantizeLinear and DequantizeLinear behind each, and the biases of nodes that multiply integers
- * as int32 of scale (scale of the input) x (scale of the weight's row), which is what products of integers are added to. Sixteen
- * bits before opset 21 are written with the operators of com.microsoft.
+ * The model with its sites rounded. Products of matrices are written as products of integers (`addProduct`); convolutions between
+ * QuantizeLinear and DequantizeLinear, their biases as int32 of scale (scale of the input) x (scale of the weight's row), which
+ * runtimes make convolutions of integers of. Sixteen bits, which no runtime multiplies as such, stand between QuantizeLinear and
+ * DequantizeLinear everywhere; before opset 21 these are com.microsoft's.
  * @param model weights of the placement's nodes made by DequantizeLinear of a scale a row, or one
  * @param grids by group
  * @param scales the weight's, as they are stored
+ * @param products operators that products of matrices are written with
  */
 export function writeActivations(
   model: Model,
   { sites, nodes }: Placement,
   grids: readonly SiteGrid[],
   scales: (weight: string) => Float32Array,
+  products: Products = 'standard',
 ): Model {
   const b = new Builder(model);
   const group = new Map(sites.map((s) => [s.value, s.group]));
-  const scaleOf = ({ scale }: SiteGrid): string => b.floats([scale]);
-  const zeroOf = ({ type, zero }: SiteGrid): string =>
-    b.shared(`${type} ${zero}`, () => b.initializer('', integer(type, zero)));
-
   const initializers = new Map(model.graph.initializers.map((t) => [t.name, t]));
   const makers = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
-  const added: Initializer[] = [];
-  const replaced = new Set<string>();
   const multiplied = new Map(nodes.map((own) => [own.node, own]));
-  const withBias = (node: Node, original: Node): readonly Node[] => {
+  const opset = model.opsets.get('') ?? 0;
+  const added: Initializer[] = [];
+  /** What may be read by nothing any more. */
+  const idle = new Set<string>();
+  const codes = new Map<string, Codes>();
+  let microsoft = false;
+
+  const take = (): readonly Node[] => {
+    const part = b.take();
+    added.push(...part.initializers);
+    return part.nodes;
+  };
+  const rounded = ({ value, group: g }: Site, from: string, to: string | undefined): Replacement => {
+    const { type, scale, zero } = grids[g]!;
+    const grid: [string, string] = [
+      b.floats([scale]),
+      b.shared(`${type} ${zero}`, () => b.initializer('', integer(type, zero))),
+    ];
+    const foreign = type.endsWith('16') && opset < WIDE_OPSET;
+    microsoft ||= foreign;
+    const stored = b.node('QuantizeLinear', [from, ...grid]);
+    const output = b.node('DequantizeLinear', [stored, ...grid], {}, to);
+    idle.add(output);
+    codes.set(value, { codes: stored, scale: grid[0], zero: grid[1] });
+    const own = take();
+    return { nodes: foreign ? own.map(ofMicrosoft) : own, output };
+  };
+  const changed = (node: Node, original: Node): readonly Node[] => {
     const own = multiplied.get(original);
-    const name = biasOf(node);
-    const bias = initializers.get(name);
-    if (own === undefined || bias === undefined) return [node];
+    if (own === undefined) return [node];
     const { weight } = own.layer;
     const grid = grids[group.get(own.input)!]!;
+    const decode = makers.get(weight)!;
+    if (node.opType !== 'Conv') {
+      if (grid.type.endsWith('16')) return [node];
+      addProduct(b, node, decode, codes.get(own.input)!, products);
+      microsoft ||= products === 'microsoft';
+      idle.add(weight);
+      return take();
+    }
+    const bias = initializers.get(biasOf(node));
+    if (bias === undefined) return [node];
     const rows = scales(weight);
-    const codes = biasCodes(bias.tensor().data as Float32Array, grid.scale, rows);
-    const stored = b.initializer('', tensor('int32', [codes.length], codes));
-    const scale = b.node('Mul', [makers.get(weight)!.inputs[1]!, scaleOf(grid)]);
+    const values = biasCodes(bias.tensor().data as Float32Array, grid.scale, rows);
+    const stored = b.initializer('', tensor('int32', [values.length], values));
+    const scale = b.node('Mul', [decode.inputs[1]!, b.floats([grid.scale])]);
     const axis = rows.length === 1 ? {} : { axis: { type: 'int', value: 0 } as const };
     const value = b.node('DequantizeLinear', [stored, scale], axis);
-    const part = b.take();
-    added.push(...part.initializers);
-    replaced.add(name);
-    return [...part.nodes, withNode(node, { inputs: node.inputs.map((v, i) => (i === 2 ? value : v)) })];
+    idle.add(bias.name);
+    return [...take(), withNode(node, { inputs: node.inputs.map((v, i) => (i === 2 ? value : v)) })];
   };
-
-  const opset = model.opsets.get('') ?? 0;
-  let microsoft = false;
-  const rounded = (site: Site, from: string, to: string | undefined): Replacement => {
-    const grid = grids[site.group]!;
-    const [scale, zero] = [scaleOf(grid), zeroOf(grid)];
-    const codes = b.node('QuantizeLinear', [from, scale, zero]);
-    const output = b.node('DequantizeLinear', [codes, scale, zero], {}, to);
-    const part = b.take();
-    added.push(...part.initializers);
-    if (!grid.type.endsWith('16') || opset >= WIDE_OPSET) return { nodes: part.nodes, output };
-    microsoft = true;
-    return { nodes: part.nodes.map(ofMicrosoft), output };
-  };
-  const { graph } = insertSites(model, sites, rounded, withBias);
+  const { graph } = insertSites(model, sites, rounded, changed);
+  const { readers, outputs } = usesOf(graph);
+  const unread = (v: string): boolean => idle.has(v) && !readers.has(v) && !outputs.has(v);
   const written = withGraph(model, {
-    nodes: graph.nodes,
+    nodes: graph.nodes.filter((n) => n.opType !== 'DequantizeLinear' || !unread(n.outputs[0]!)),
     initializers: [...graph.initializers, ...added, ...b.common().initializers],
   });
-  return withoutUnused(microsoft ? withOpset(written, MICROSOFT, 1) : written, replaced);
+  return withoutUnused(microsoft ? withOpset(written, MICROSOFT, 1) : written, idle);
 }
 
-const MICROSOFT = 'com.microsoft';
-
-function ofMicrosoft({ opType, inputs, outputs, attributes }: Node): Node {
-  return makeNode(opType, inputs, outputs, attributes, { domain: MICROSOFT });
+function ofMicrosoft({ opType, inputs, outputs }: Node): Node {
+  return makeNode(opType, inputs, outputs, {}, { domain: MICROSOFT });
 }
 
 function integer(type: ActivationType, value: number): Tensor {

@@ -4,3 +4,4 @@ export { pageHtml } from './html.ts';
 export { type QuantizePageInput, quantizeHtml, quantizePage } from './quantize.ts';
 export { type SweepPageInput, sweepHtml, sweepPage } from './sweep.ts';
 export { type DemoPageInput, demoHtml, demoPage, layerDemoHtml, layerDemoPage } from './demo.ts';
+export { type AnalyzePageInput, analyzeHtml, analyzePage } from './analyze.ts';
