@@ -211,7 +211,8 @@ async function inRuntime(
     timed: batches.map((b) => b.feeds!),
     rounds: ROUNDS,
     budget: 30_000,
-    warmUp: 600,
+    warmUp: 100,
+    compiled: true,
     memory: false,
   });
   const model = readModel(written);

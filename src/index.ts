@@ -22,6 +22,7 @@ export {
 export { type EvaluateOptions, evaluateModels } from './jobs/evaluate.ts';
 export { inspectModel } from './jobs/inspect.ts';
 export { type RunModelOptions, runModel } from './jobs/run.ts';
+export { type Measurement, type MeasureOptions, measureModel } from './jobs/measure.ts';
 export { type MetricRank, metricRanks } from './jobs/ranks.ts';
 export { type SearchOptions, type Unit, UNITS } from './jobs/search.ts';
 export { type SweepOptions, sweep } from './jobs/sweep.ts';
@@ -147,6 +148,7 @@ export {
 export type { Progress } from './progress.ts';
 
 // Reports, errors, tensors, kernels.
+export type { LayerPicture, PredictedPoint, QuantizePictures } from './report/pictures.ts';
 export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';
 export type { Component, LayerDemoFile, LayerDemoReport, LayerDemoRow } from './report/demo-layers.ts';
 export type * from './report/types.ts';

@@ -8,6 +8,8 @@ import type { PullAccumulator } from './pull.ts';
 const CHUNK = 1 << 20;
 /** Rows of a symmetric product made at once: what lies left of them is known by symmetry. */
 const PANEL = 128;
+/** Windows for every column that tell as much as more would. */
+const PLENTY = 32;
 
 /** What inputs were before they became those that are added: x + by, laid out alike. */
 export interface Change {
@@ -25,12 +27,16 @@ export class GramAccumulator {
   /** The matrices, and behind them the sums of the inputs, [groups, cols]. */
   private readonly place: Spill;
   private count = 0;
+  /** Images so far. */
+  private seen = 0;
   private products = true;
 
+  /** @param images that windows of are to be added, all in all, where that is known */
   constructor(
     private readonly wasm: Wasm,
     readonly groups: number,
     readonly cols: number,
+    private readonly images = 0,
   ) {
     this.place = new Spill(wasm, 4 * groups * cols * (cols + 1));
   }
@@ -50,7 +56,7 @@ export class GramAccumulator {
 
   /**
    * Adds the windows over images x [images, groups * c, h, w], c * kh * kw = cols: every one, or every second, third... along both
-   * axes where an image has many times as many as there are columns.
+   * axes where an image has many times as many as there are columns, or where all images expected have more than plenty.
    */
   addWindows(x: number, images: number, c: number, window: Window, change?: Change): void {
     const { arena, k } = this.wasm;
@@ -61,8 +67,12 @@ export class GramAccumulator {
     const [pt, pl] = window.pads;
     if (images === 0 || sizeOf(window.output) === 0) return;
     // Neighbouring windows of one image are much alike: as many as there are columns tell as much as all.
-    const step = Math.max(1, Math.floor(Math.sqrt(sizeOf(window.output) / cols)));
-    const [oh, ow] = window.output.map((o) => Math.ceil(o / step)) as [number, number];
+    const alone = Math.floor(Math.sqrt(sizeOf(window.output) / cols));
+    const among = Math.floor(Math.sqrt((sizeOf(window.output) * this.images) / (PLENTY * cols)));
+    const step = Math.max(1, alone, Math.min(among, ...window.output));
+    // Few of an image start elsewhere in the next one, so that margins count for what they are.
+    const few = step > alone && step > 1;
+    const [oh, ow] = window.output.map((o) => (few ? Math.floor(o / step) : Math.ceil(o / step))) as [number, number];
     const [sh, sw] = window.strides.map((s) => s * step) as [number, number];
     const places = oh * ow;
     const chunk = Math.max(1, Math.min(images, Math.floor(CHUNK / (cols * places))));
@@ -77,7 +87,10 @@ export class GramAccumulator {
           const unroll = (from: number, to: number): void => {
             for (let i = 0; i < count; i++) {
               const image = from + 4 * ((first + i) * groups + g) * c * h * w;
-              k.im2col(image, c, h, w, kh, kw, sh, sw, pt, pl, dh, dw, oh, ow, to + 4 * i * places, width);
+              const at = few ? this.seen + first + i : 0;
+              const top = pt - (at % step) * window.strides[0]!;
+              const side = pl - (Math.floor(at / step) % step) * window.strides[1]!;
+              k.im2col(image, c, h, w, kh, kw, sh, sw, top, side, dh, dw, oh, ow, to + 4 * i * places, width);
             }
           };
           unroll(x, left);
@@ -89,6 +102,7 @@ export class GramAccumulator {
       }
     });
     this.count += images * places;
+    this.seen += images;
     change?.to.seen(images * places);
   }
 

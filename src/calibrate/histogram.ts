@@ -7,6 +7,8 @@ import type { Wasm } from '../wasm/wasm.ts';
 
 /** Cells of a histogram. */
 const CELLS = 4096;
+/** Largest whole number that a cell is counted by: exact, and so is every end of a cell. */
+const FARTHEST = 2 ** 50;
 /** Narrowest and widest cell: 2 to these powers. */
 const LEAST = -140;
 const MOST = 120;
@@ -78,7 +80,7 @@ export class Histogram {
     const low = (e: number): number => Math.floor(this.#min * 2 ** -e);
     const high = (e: number): number => Math.floor(this.#max * 2 ** -e);
     let e = this.#exponent;
-    while (high(e) - low(e) >= CELLS && e < MOST) e++;
+    while (e < MOST && (high(e) - low(e) >= CELLS || Math.max(-low(e), high(e)) > FARTHEST)) e++;
     const first = low(e);
     if (e === this.#exponent && first === this.#first) return;
     const merged = new Float64Array(CELLS);

@@ -67,16 +67,20 @@ export class LayerInputs {
   /** Sums of squares: of changes, and of the inputs. */
   private readonly squares = { change: 0, inputs: 0 };
 
-  /** @param weights in row form, of this layer or of several stacked, where what the inputs were originally is to be taken in */
+  /**
+   * @param weights in row form, of this layer or of several stacked, where what the inputs were originally is to be taken in
+   * @param samples that are to come, where a part of what many of them hold will do
+   */
   constructor(
     private readonly wasm: Wasm,
     private readonly layer: Layer,
     weights?: Float32Array,
+    samples?: number,
   ) {
     const { uses, rows, cols, groups } = layer;
     if (uses.some((u) => u.opType === 'Gather' && u.plain)) this.lookups = new Float64Array(rows);
     if (multiplyingUses(layer).length === 0) return;
-    this.gram = new GramAccumulator(wasm, groups, cols);
+    this.gram = new GramAccumulator(wasm, groups, cols, samples);
     if (weights) this.pull = new PullAccumulator(wasm, groups, weights.length / cols, cols, weights);
   }
 

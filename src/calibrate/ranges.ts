@@ -118,7 +118,7 @@ function squaredError({ counts, first, width }: Cells, { scale, zero, low, high 
  */
 function divergence(wasm: Wasm, { counts, first, width }: Cells, range: Range, levels: number): number {
   const from = Math.max(0, Math.floor(Math.min(0, range.min) / width) - first);
-  const to = Math.min(counts.length - 1, Math.ceil(Math.max(0, range.max) / width) - 1 - first);
+  const to = Math.min(counts.length - 1, Math.floor(Math.max(0, range.max) / width) - first);
   const n = to - from + 1;
   const total = counts.reduce((a, c) => a + c, 0);
   if (n < levels || total === 0) return Number.POSITIVE_INFINITY;

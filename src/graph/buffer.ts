@@ -27,12 +27,12 @@ export class WasmTensor implements Tensor {
    * codes a copy on the JavaScript heap, made when it is first asked for. @throws Error after the tensor was freed
    */
   get data(): TypedArray {
-    const { arena } = this.buffer.wasm;
-    if (this.dtype !== 'float') return (this.#view ??= this.copy());
-    const { source, live, resident } = this.buffer;
-    if (source !== undefined && live && !resident) return source((t) => (t instanceof WasmTensor ? t.copy() : t.data));
-    const view = this.#view;
-    if (!live || view?.buffer !== arena.memory.buffer || view.byteOffset !== this.buffer.ptr)
+    const { buffer } = this;
+    const { source, live, resident } = buffer;
+    if (this.dtype !== 'float') this.#view ??= this.copy();
+    else if (source !== undefined && live && !resident)
+      return source((t) => (t instanceof WasmTensor ? t.copy() : t.data));
+    else if (!live || this.#view?.buffer !== buffer.wasm.arena.memory.buffer || this.#view.byteOffset !== buffer.ptr)
       this.#view = this.#elements();
     return this.#view!;
   }

@@ -37,7 +37,10 @@ export function decode(wasm: Wasm, coded: Coded): Float32Array {
 export function decodeTo(wasm: Wasm, coded: Coded, to: number): void {
   const { arena } = wasm;
   const [first] = coded;
-  if (first && first.rows === undefined) return dequantizeTo(wasm, first.codes, first.grid, to);
+  if (first && first.rows === undefined) {
+    dequantizeTo(wasm, first.codes, first.grid, to);
+    return;
+  }
   arena.u8(to, 4 * elementsOf(coded)).fill(0);
   for (const { rows, codes, grid } of coded) {
     if (grid.bits === 0) continue;

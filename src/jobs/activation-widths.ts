@@ -9,6 +9,7 @@ import type { Progress } from '../progress.ts';
 import { insertSites } from '../quantize/activations/insert.ts';
 import type { Placement } from '../quantize/activations/place.ts';
 import type { SiteGrid } from '../quantize/activations/write.ts';
+import type { Target } from '../quantize/targets.ts';
 import { sizeOf, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Allocation } from './search.ts';
@@ -19,11 +20,12 @@ const LEAST: Readonly<Record<CostTable['unit'], number>> = { kl: 2e-4, nse: 1e-5
 /** Samples that single values are measured on at most, and attempts to keep the limit with all of them rounded. */
 const SAMPLES = 128;
 const ATTEMPTS = 3;
-/** Rows a sample below which a product of integers is no faster than one of floats in WebAssembly, whose weights are packed anew in every run. */
-const FEWEST_ROWS = 8;
+/** Rows a sample below which onnxruntime-web multiplies integers no faster than floats. */
+const FEWEST_ROWS = 2;
 
 export interface WidthOptions {
   readonly bits: readonly (8 | 16)[];
+  readonly target: Target;
   readonly gridOf: (value: string, bits: number) => SiteGrid;
   /** The model with values at these widths, 32 for float. */
   readonly write: (widths: ReadonlyMap<string, number>) => Promise<Model>;
@@ -57,7 +59,7 @@ export async function chooseWidths(
   const unit = data.losses.every((l) => l.loss === 'kl') ? 'kl' : 'nse';
   const limit = Math.max(SHARE * weights, LEAST[unit]);
   const table = await activationTable(wasm, analyzer, found, placement, options, unit);
-  const pins = slowGroups(analyzer, placement);
+  const pins = options.target === 'node' ? undefined : slowGroups(analyzer, placement);
   const optimizer = new BitWidthOptimizer(table, { pins });
   const without = await damageOf(wasm, analyzer, found.quantized.model);
   let target = limit;

@@ -17,6 +17,7 @@ import { type ActivationType, limitsOf, type SiteGrid, writeActivations } from '
 import { whyNotInteger } from '../quantize/integer.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import { mergedScales } from '../quantize/slices.ts';
+import type { Target } from '../quantize/targets.ts';
 import type { ActivationReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Chosen, chooseWidths, damageOf } from './activation-widths.ts';
@@ -36,6 +37,10 @@ export interface ActivationOptions {
   readonly activationType?: 'uint8' | 'int8' | undefined;
   /** Widths that `auto` chooses from besides leaving a value in float: [8] unless told. */
   readonly activationBits?: readonly (8 | 16)[] | undefined;
+  /** Largest file. */
+  readonly budgetBytes?: number | undefined;
+  /** Who is to run the file. */
+  readonly target?: Target | undefined;
   /** Name of a second file, for a model of more than 2 GiB. */
   readonly dataName?: string | undefined;
   readonly progress?: Progress | undefined;
@@ -44,13 +49,22 @@ export interface ActivationOptions {
 export interface Activated {
   readonly allocation: Allocation;
   readonly report: ActivationReport;
-  /** Bytes that the file with rounded activations takes more than the one without; 0 where none was made. */
-  readonly more: number;
+  /** Bytes beyond the budget of a file that was given up for them. */
+  readonly over: number;
+}
+
+/** The widths asked for: weights that are all to be multiplied as integers need activations of 8 bits. */
+export function activationsIn(
+  options: ActivationOptions & Pick<MeasuringOptions, 'format'>,
+): ActivationWidths | undefined {
+  return options.activations ?? (options.format === 'integer' ? 8 : undefined);
 }
 
 /** @throws UsageError for activations that are to be rounded beside what does not know of them */
 export function checkActivations(options: ActivationOptions & { readonly maxError?: number | undefined }): void {
-  const { activations = 'none', activationRange, maxError } = options;
+  const { activations = 'none', activationRange, maxError, target } = options;
+  if (activations !== 'none' && target === 'webgpu')
+    throw new UsageError('--activations: target webgpu has no operators that multiply integers');
   if (activations === 'none' && activationRange !== undefined && options.activations !== undefined)
     throw new UsageError('--activation-range: has no effect with --activations none');
   if (activations !== 'none' && maxError !== undefined)
@@ -87,7 +101,8 @@ export async function withActivations(
   if (rounded.allocation === found || (await keeps(rounded.allocation))) return rounded;
   const reason = 'with activations in integers the file would not keep the budget';
   const left = [...rounded.report.left, ...analyzer.layers.map((l) => ({ layer: l.name, reason }))];
-  return { ...rounded, allocation: found, report: { ...rounded.report, mode: 'none', operators: 0, values: [], left } };
+  const over = Math.max(0, sizeOfFiles(rounded.allocation) - (options.budgetBytes ?? Number.POSITIVE_INFINITY));
+  return { allocation: found, report: { ...rounded.report, mode: 'none', operators: 0, values: [], left }, over };
 }
 
 async function attempted(
@@ -157,6 +172,7 @@ class Work {
       if (options.activations !== 'auto') return this.finish(placement, (v) => gridOf(v, type));
       const { chosen, ...choice } = await chooseWidths(wasm, analyzer, this.found, placement, {
         bits: options.activationBits ?? [8],
+        target: options.target ?? 'any',
         gridOf: (v, bits) => gridOf(v, this.typeOf(bits)),
         progress: (...p) => this.progress(...p),
         write: async (widths) => {
@@ -227,7 +243,8 @@ class Work {
     const coded = this.withRoom(placement, grids);
     const { plan, quantized } = this.quantized(placement.nodes, coded);
     const scales = (weight: string) => mergedScales(coded.get(weight)!);
-    return { plan, quantized, grids, model: writeActivations(quantized.model, placement, grids, scales) };
+    const products = this.options.target === 'node' ? 'microsoft' : 'standard';
+    return { plan, quantized, grids, model: writeActivations(quantized.model, placement, grids, scales, products) };
   }
 
   /** The placement without values that are to stay in float. */
@@ -301,7 +318,7 @@ class Work {
 
   private nothing(choice: Choice = {}): Activated {
     const report = { ...this.empty('none'), ...limits(choice) };
-    return { allocation: this.found, report, more: 0 };
+    return { allocation: this.found, report, over: 0 };
   }
 
   private empty(mode: ActivationReport['mode']): ActivationReport {
@@ -352,8 +369,7 @@ class Work {
       chosen && together !== null
         ? [{ ...chosen, name: `${chosen.name}, activations rounded`, damage: together }, chosen, ...others]
         : this.found.allocations;
-    const more = Math.max(0, sizeOfFiles(files) - sizeOfFiles(this.found));
-    return { allocation: { ...this.found, plan, quantized, allocations, ...files }, report, more };
+    return { allocation: { ...this.found, plan, quantized, allocations, ...files }, report, over: 0 };
   }
 
   private progress(...p: Parameters<Progress>): void {

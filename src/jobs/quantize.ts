@@ -11,7 +11,13 @@ import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import type { EvaluationReport, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { type ActivationOptions, checkActivations, integerRounding, withActivations } from './activations.ts';
+import {
+  type ActivationOptions,
+  activationsIn,
+  checkActivations,
+  integerRounding,
+  withActivations,
+} from './activations.ts';
 import { drawnDataset } from './drawn.ts';
 import type { QuantizePictures } from '../report/pictures.ts';
 import { evaluateModels } from './evaluate.ts';
@@ -88,8 +94,9 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
   const progress = cancellable(given);
   const model = readModel(bytes, name, { external: given.external });
   const drawn = given.dataFree ? await drawnData(wasm, model, given) : undefined;
-  const options = drawn ? { ...given, calibration: drawn.dataset } : given;
-  const wanted = (options.activations ?? (options.plan?.activations ? 'auto' : 'none')) !== 'none';
+  const options = { ...given, ...(drawn && { calibration: drawn.dataset }), activations: activationsIn(given) };
+  const wanted =
+    options.activations === undefined ? options.plan?.activations !== undefined : options.activations !== 'none';
   const analyzer = analyzerFor(model, wasm, options, wanted ? integerRounding(options) : {});
   try {
     if (analyzer.layers.length === 0)
@@ -119,14 +126,10 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       withActivations(wasm, analyzer, own, options, (r) => keepsBudget(r, options, evaluate));
     let rounded = wanted ? await round(weights) : undefined;
     // Rounding takes bytes: weights that filled the budget leave none.
-    if (
-      rounded &&
-      rounded.more > 0 &&
-      rounded.allocation === weights &&
-      options.budgetBytes !== undefined &&
-      !options.tune
-    )
-      rounded = await round(await search.fit(options.budgetBytes - rounded.more));
+    for (let i = 0, left = options.budgetBytes ?? 0; i < 4 && rounded && rounded.over > 0 && !options.tune; i++) {
+      left -= rounded.over;
+      rounded = await round(await search.fit(left));
+    }
     const allocation = rounded?.allocation ?? weights;
     const evaluation = options.evaluation ? await evaluate(allocation, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;

@@ -164,6 +164,7 @@ async function verifyIn(
     rounds: ROUNDS,
     budget: BUDGET,
     warmUp: WARM_UP,
+    compiled: false,
     memory: false,
   };
   const outcome = await runTask(task, options);

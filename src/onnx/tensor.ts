@@ -97,7 +97,9 @@ export function readTensor(wire: Uint8Array, where: string, options: ReadOptions
     floatBytes() {
       if (external || dtypeOf(t.dataType) !== 'float' || !hasRaw(parts)) return undefined;
       const bytes = parts.taken(RAW).at(-1)!;
-      return bytes.length === 4 * elements(dims, label) && parts.joined(TYPED.float_data).length === 0 ? bytes : undefined;
+      return bytes.length === 4 * elements(dims, label) && parts.joined(TYPED.float_data).length === 0
+        ? bytes
+        : undefined;
     },
   };
 }

@@ -9,8 +9,6 @@ import { type Layout, layoutOf } from './layout.ts';
 import { joinedWeight } from './joined.ts';
 import { mergedScales, mergedZeros } from './slices.ts';
 
-export { signedCodes } from './codes.ts';
-
 /**
  * Any width, with standard operators only, at every opset from 7; runtimes that fold constants decode once, at load.
  *

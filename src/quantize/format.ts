@@ -55,6 +55,8 @@ interface AnyFormat {
    * one width throughout.
    */
   readonly mixedBytes?: (cols: number, parts: readonly Part[]) => StoredBytes;
+  /** Why it cannot serve a layer, widths and opset aside; undefined where it can. Absent: it serves all. */
+  readonly refuses?: (layer: Layer, spec: WrittenSpec, around: Around) => string | undefined;
 }
 
 /** A format that decodes: it makes the value that the weight's nodes read. */
@@ -75,8 +77,6 @@ export interface ValueFormat extends AnyFormat {
 export interface ReplacingFormat extends AnyFormat {
   /** The operators' domain, imported at version 1. */
   readonly domain: string;
-  /** Why it cannot serve a layer; undefined where it can. */
-  refuses(layer: Layer, spec: WrittenSpec, around: Around): string | undefined;
   /**
    * Nodes in the place of each that reads the weight, and the bytes stored. Initializers go into the builder, nodes that run in every
    * run do not.

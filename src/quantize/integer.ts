@@ -1,8 +1,9 @@
 import { DATA_TYPES, tensor } from '../tensor.ts';
 import { gridBytes, toHalf } from '../grid/index.ts';
 import type { Coded } from '../grid/coded.ts';
-import { dense, signedCodes } from './dense.ts';
-import type { WeightFormat } from './format.ts';
+import { signedCodes } from './codes.ts';
+import { dense } from './dense.ts';
+import type { ValueFormat } from './format.ts';
 import { layoutOf } from './layout.ts';
 import { mergedScales, mergedZeros } from './slices.ts';
 
@@ -14,7 +15,7 @@ import { mergedScales, mergedZeros } from './slices.ts';
  *
  * Weights that this cannot say (blocks, codes whose distance from the zero point is no int8) are written as `dense` writes them.
  */
-export const integer: WeightFormat = {
+export const integer: ValueFormat = {
   name: 'integer',
   widths: [2, 3, 4, 5, 6, 7, 8],
   scaleTypes: ['float16', 'float'],

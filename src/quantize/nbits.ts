@@ -151,7 +151,7 @@ function onlySlice({ name, coded }: QuantizedWeight, layer: Layer, format: Repla
   const reason =
     slice === undefined || coded.length > 1 || slice.rows !== undefined
       ? 'its rows have different widths'
-      : format.refuses(layer, specOf(slice), around);
+      : format.refuses?.(layer, specOf(slice), around);
   if (slice === undefined || reason !== undefined)
     throw new RangeError(`weight '${name}': format ${format.name}: ${reason}; use format dense`);
   return slice;

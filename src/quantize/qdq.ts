@@ -23,6 +23,11 @@ export const qdq: ValueFormat = {
     return granularity === 'tensor' ? 10 : 13;
   },
   bytes: qdqBytes,
+  // onnxruntime 1.30 turns DequantizeLinear and MatMul into a product of codes, and transposes such 2-bit codes wrongly.
+  refuses: ({ dims }, { bits }) =>
+    bits === 2 && (dims.at(-1) ?? 0) % 4 !== 0
+      ? 'onnxruntime misreads 2-bit codes whose rows end within a byte'
+      : undefined,
   write(wasm, b, weight) {
     const { name, dims, rowAxis } = weight;
     const { grid, codes: rowCodes } = onlySlice(weight);

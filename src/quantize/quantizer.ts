@@ -193,7 +193,7 @@ export class PrecisionAwareQuantizer {
       if (seen.has(p.weight)) throw new UsageError(`plan, layer '${p.name}': weight '${p.weight}' is listed twice`);
       seen.add(p.weight);
       const job = this.#job(p, layer, initializer, grams.get(p.weight), () => coded.get(p.weight));
-      checkReplaced(job, around);
+      checkServed(job, around);
       return job;
     });
   }
@@ -278,10 +278,10 @@ export class PrecisionAwareQuantizer {
   }
 }
 
-/** @throws UsageError where a format cannot take the place of what reads the weight */
-function checkReplaced({ plan, layer, format, specOf }: Job, around: Surroundings): void {
-  if (plan.bits === 32 || !format.replace) return;
-  const reason = format.refuses(layer, specOf(plan.bits), around);
+/** @throws UsageError where a format does not serve a layer */
+function checkServed({ plan, layer, format, specOf }: Job, around: Surroundings): void {
+  if (plan.bits === 32) return;
+  const reason = format.refuses?.(layer, specOf(plan.bits), around);
   if (reason !== undefined)
     throw new UsageError(`plan, layer '${plan.name}': format ${format.name}: ${reason}; use format dense`);
 }

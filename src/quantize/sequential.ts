@@ -173,10 +173,11 @@ async function measure(
   weights: ReadonlyMap<string, Tensor>,
   { float, gram, kept: most = KEPT }: Pick<SequentialOptions, 'float' | 'gram' | 'kept'>,
 ): Promise<Map<string, Measured>> {
+  const samples = pairs.reduce((n, p) => n + p.count, 0);
   const sums = alike(group.layers).map((layers) => ({
     layers,
     layer: layers[0]!,
-    inputs: new LayerInputs(wasm, layers[0]!, stacked(layers.map(float))),
+    inputs: new LayerInputs(wasm, layers[0]!, stacked(layers.map(float)), samples),
   }));
   const stage = stages.open(index, pairs[0]!.original);
   // Inputs that are what they were have the Gram matrix they had.

@@ -69,7 +69,11 @@ export function chooseFormat(
   formats: Readonly<Record<string, WeightFormat>> = FORMATS,
 ): Choice {
   const preferences =
-    forced === undefined ? PREFERENCES[target](wanted) : (ASKED[forced] ?? [[forced, 'asked for'] as const]);
+    forced === undefined
+      ? PREFERENCES[target](wanted)
+      : Object.hasOwn(ASKED, forced)
+        ? ASKED[forced]!
+        : [[forced, 'asked for'] as const];
   let against: string | undefined;
   for (const [name, reason] of preferences) {
     const format = Object.hasOwn(formats, name) ? formats[name] : undefined;
@@ -94,5 +98,5 @@ export function refusal(
   const opset = format.opset(spec);
   if (!around.reaches(opset))
     return `needs opset ${opset}, and not all operators of opset ${around.opset} mean the same there`;
-  return format.replace ? format.refuses(layer, spec, around) : undefined;
+  return format.refuses?.(layer, spec, around);
 }

@@ -94,6 +94,34 @@ const FORMS: Readonly<Record<string, Model>> = {
   ),
 };
 
+/** Two weights decoded as one and cut apart, along the last axis or the first, each read by a product. */
+const together = (axis: 0 | 1): Model => {
+  const both = axis === 1 ? [K, N + 24] : [N + 24, K];
+  const row = axis === 1 ? [N + 24] : [N + 24, 1];
+  const multiply = (w: string, y: string) =>
+    axis === 1 ? node('MatMul', ['x', w], y) : node('Gemm', ['x', w], y, { transB: int(1) });
+  return modelOf(
+    [
+      cast,
+      node('Cast', ['z'], 'zf', { to: int(1) }),
+      node('Sub', ['c', 'zf'], 'd'),
+      node('Mul', ['d', 's'], 'm'),
+      makeNode('Split', ['m', 'sizes'], ['v', 'w'], { axis: int(axis - 2) }, { name: 'Split' }),
+      multiply('w', 'y'),
+      multiply('v', 'y2'),
+    ],
+    {
+      q: codes('int8', both, -8, 7),
+      z: codes('int8', row, -8, 7),
+      s: floats(row),
+      sizes: tensor('int64', [2], BigInt64Array.of(24n, BigInt(N))),
+    },
+    ['y', 'y2'],
+  );
+};
+
+const ALL: typeof FORMS = { ...FORMS, 'cut from columns': together(1), 'cut from rows': together(0) };
+
 function distance(a: Tensor, b: Tensor): number {
   let [off, size] = [0, 0];
   for (let i = 0; i < b.data.length; i++) {
@@ -103,7 +131,7 @@ function distance(a: Tensor, b: Tensor): number {
   return a.data.length === b.data.length ? off / size : Number.NaN;
 }
 
-for (const [name, model] of Object.entries(FORMS))
+for (const [name, model] of Object.entries(ALL))
   test(`${name}: stays in codes, and is the weight to all who look`, () => {
     const before = wasm.arena.used;
     const folded = new Session(model, wasm, { packed: false });

@@ -255,6 +255,67 @@ test('a residual block, pooling and moves between', async () => {
   }
 });
 
+/** A small network: convolution, sum with its input, product with an addend that is no vector, product with one that is. */
+function network(): Built {
+  const next = random(41);
+  const q = new Qdq('uint8', next);
+  const x = q.round('x', q.range(0.03, 120));
+  const w = q.weight([6, 6, 3, 3], 0);
+  const inner = q.range(0.04, 0);
+  const conv = q.add('Conv', [x, w.value, q.keep(floats(6), 'bias')], { pads: ints(1, 1, 1, 1) });
+  const a = q.round(q.add('Relu', [conv]), inner);
+  const s = q.round(q.add('Add', [a, x]), q.range(0.05, 90));
+  const v = q.weight([8, 5], 1);
+  const line = q.round(q.add('MatMul', [s, v.value], {}, 'line'), q.range(0.2, 128));
+  const u = q.weight([5, 4], undefined);
+  const t = q.add('MatMul', [line, u.value]);
+  q.add('Add', [q.keep(floats(6, 8, 4), 'table'), t], {}, 'y');
+  const last = q.add('Add', [q.add('MatMul', [line, q.weight([5, 3], 1).value]), q.keep(floats(3))]);
+  q.quantize(last, q.range(0.3, 100), 'z');
+  return finish(q, image(next, 2, 6, 8, 8), ['y', 'z'], ['float', 'uint8']);
+}
+const drawn = random(3);
+const floats = (...dims: number[]): Tensor => image(drawn, ...dims);
+
+test('addends, values inside, replaced codes and scales, traces', async () => {
+  const built = network();
+  await agreeWithWeb(built, 0.02);
+  const session = new Session(modelOf(built.graph), wasm);
+  try {
+    const plain = session.run(built.feeds);
+    const { line } = session.run(built.feeds, { fetch: ['line'] });
+    assert.equal(line!.dims, [2, 6, 8, 5]);
+    for (const [name, t] of Object.entries(parameters(built))) {
+      const changed = { ...t, data: (t.data as Float32Array).map((v) => (t.dtype === 'float' ? 1.5 * v : v >> 1)) } as Tensor;
+      const weights = new Map([[name, changed]]);
+      const found = session.run(built.feeds, { weights });
+      const seen = session.run(built.feeds, { weights, observe: () => {} });
+      assert.ok(near(found, seen), `${name} replaced`);
+      const trace = session.trace(built.feeds);
+      assert.ok(near(session.rerun(trace, weights), seen), `${name} replaced in a trace`);
+      session.release(trace);
+    }
+    assert.ok(near(session.run(built.feeds), plain));
+  } finally {
+    session.dispose();
+  }
+});
+
+/** Its weights' codes and scales, and activations' scales. */
+function parameters({ graph: { initializers } }: Built): Record<string, Tensor> {
+  const all = initializers.map((i) => [i.name, i.tensor()] as const);
+  return Object.fromEntries(all.filter(([, t]) => t.dtype === 'float' || t.dims.length > 1));
+}
+
+/** Floats to a part in a thousand of the largest, codes to one step. */
+function near(found: Record<string, Tensor>, expected: Record<string, Tensor>): boolean {
+  return Object.entries(expected).every(([name, t]) => {
+    const values = Array.from(t.data as Float32Array, Number);
+    const most = t.dtype === 'float' ? 0.02 * Math.max(...values.map(Math.abs)) : 1;
+    return values.every((v, i) => Math.abs(v - Number(found[name]!.data[i])) <= most);
+  });
+}
+
 test('what the integers cannot say is decoded', () => {
   const next = random(31);
   const q = new Qdq('uint8', next);

@@ -202,6 +202,21 @@ test('NaN and infinities reach the places that see them and no others', async ()
   }
 });
 
+test('an image with a sum that is not finite leaves the others as they were', () => {
+  const x = floats([5, 20, 9, 11]);
+  const w = floats([18, 20, 3, 3]);
+  const each = 18 * 9 * 11;
+  const expected = runHere('Conv', [x, w], { pads: ints(1, 1, 1, 1) })[0]!.data as Float32Array;
+  const holed = { ...x, data: x.data.slice() as Float32Array };
+  for (const image of [1, 3]) holed.data[image * 20 * 99 + 50] = Number.NaN;
+  const found = runHere('Conv', [holed, w], { pads: ints(1, 1, 1, 1) })[0]!.data as Float32Array;
+  for (let i = 0; i < 5; i++) {
+    const own = found.subarray(i * each, (i + 1) * each);
+    if (i % 2 === 0) assert.equal(own, expected.subarray(i * each, (i + 1) * each), `image ${i}`);
+    else assert.is(own.filter((v) => Number.isNaN(v)).length, 18 * 9, `image ${i}`);
+  }
+});
+
 test('sizes of zero', () => {
   const pads = ints(1, 1, 1, 1);
   const w = floats([17, 16, 3, 3]);

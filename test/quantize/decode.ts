@@ -4,7 +4,7 @@ import { withInitializers } from '../../src/graph/index.ts';
 import { makeInitializer, writeModel } from '../../src/onnx/index.ts';
 import { FORMATS, PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
 import { loadWasm } from '../helpers.ts';
-import { CASES, planFor, separateLayers } from './models.ts';
+import { CASES, type Case, planFor, separateLayers } from './models.ts';
 import { RUNTIMES, runIn } from './run.ts';
 
 const wasm = await loadWasm();
@@ -29,7 +29,11 @@ function variants(format: string, opset: number, scaleType: 'float' | 'float16',
         if (f.opset({ bits, granularity, symmetric, scaleType }) > opset) return [];
         n++;
         const plan = { bits, granularity, symmetric, format };
-        return CASES.flatMap((_, which) => (share === 'all' || (which + n) % 2 === 0 ? [{ plan, which }] : []));
+        // 2-bit codes of rows that end within a byte: see qdq.
+        const refused = (c: Case) => format === 'qdq' && bits === 2 && c.dims.at(-1)! % 4 !== 0;
+        return CASES.flatMap((c, which) =>
+          !refused(c) && (share === 'all' || (which + n) % 2 === 0) ? [{ plan, which }] : [],
+        );
       }),
     ),
   );

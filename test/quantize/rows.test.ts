@@ -128,7 +128,7 @@ test('bytes counted beforehand, reported and found in the file are the same', ()
       scales: total('scales'),
       zeros: total('zeros'),
     });
-    findLayers(model).layers.forEach(({ weight, cols }, i) => {
+    findLayers(model).layers.forEach(({ cols }, i) => {
       const { rowBits, asymmetricBits } = tried[i]!.plan;
       const parts = [...new Set(rowBits)].map((bits) => ({
         rows: rowBits!.filter((b) => b === bits).length,

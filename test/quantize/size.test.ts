@@ -24,23 +24,23 @@ for (const format of ['dense', 'qdq']) {
     for (const bits of f.widths) {
       for (const granularity of ['tensor', 'channel', 8, 5] as const) {
         for (const symmetric of [true, false]) {
-          const { model } = separateLayers(
-            CASES.map((_, i) => i),
-            21,
+          // What qdq refuses at 2 bits are rows that end within a byte.
+          const which = CASES.flatMap((c, i) =>
+            format === 'qdq' && bits === 2 && c.dims.at(-1)! % 4 !== 0 ? [] : [i],
           );
+          const { model } = separateLayers(which, 21);
           const plan = planFor(model, () => ({ bits, granularity, symmetric, format }));
           const result = quantizer.quantizeModel(model, plan);
           const written = readModel(writeModel(result.model));
           const stored = { codes: 0, scales: 0, zeros: 0 };
-          for (const [i, { rows, cols, weight }] of findLayers(model).layers.entries()) {
+          for (const [i, { rows, cols }] of findLayers(model).layers.entries()) {
             const spec = { bits, granularity, symmetric, scaleType };
-            const what = `[${CASES[i]!.dims}] at ${bits} bits, ${granularity}, ${symmetric}`;
+            const what = `[${CASES[which[i]!]!.dims}] at ${bits} bits, ${granularity}, ${symmetric}`;
             assert.is(result.layers[i]!.bytes, f.bytes(rows, cols, spec), what);
             const own = result.layers[i]!.stored!;
             for (const key of ['codes', 'scales', 'zeros'] as const) stored[key] += own[key];
             if (format === 'dense') assert.is(gridBytes(rows, cols, spec), f.bytes(rows, cols, spec));
           }
-          if (granularity === 'tensor') stored.scales = storedBytes(written, model).scales;
           assert.equal(storedBytes(written, model), stored, `${bits} bits, ${granularity}, ${symmetric}`);
         }
       }

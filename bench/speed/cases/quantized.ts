@@ -5,6 +5,7 @@ import { kernelsOf, type Side, sideOf } from '../lab.ts';
 import { normDifference, type Work } from '../measure.ts';
 import { ortModel } from '../peers/ort.ts';
 import { resnet18Input, trained } from './forward.ts';
+import { withIntegers } from '../qdq.ts';
 import { type ModelInput, outputsDiffer } from './model.ts';
 
 const FLOAT = 'kappa, float weights';
@@ -27,6 +28,16 @@ async function quantized(bytes: Uint8Array, bits: number, format: string): Promi
   return writeModel(quantizer.quantizeModel(model, { version: 1, ...figures, gap: null, layers }).model);
 }
 
+/** The form of `quantizedCase`, activations in 8 bits too: steps of a range that engines may take differently. */
+function integerCase(label: string, make: () => ModelInput): BenchCase {
+  return runCase(
+    `forward ${label}, 8-bit weights and activations`,
+    make,
+    ({ bytes, feeds }) => withIntegers(bytes, feeds),
+    0.1,
+  );
+}
+
 /** @param tolerance how far codes of that width may take the outputs from the float model's, relative to their norm */
 function quantizedCase(
   label: string,
@@ -36,12 +47,21 @@ function quantizedCase(
   tolerance: number,
 ): BenchCase {
   const name = `forward ${label}, ${bits}-bit weights (${format})`;
+  return runCase(name, make, ({ bytes }) => quantized(bytes, bits, format), tolerance);
+}
+
+function runCase(
+  name: string,
+  make: () => ModelInput,
+  smaller: (input: ModelInput) => Promise<Uint8Array>,
+  tolerance: number,
+): BenchCase {
   return {
     name,
     peers: [FLOAT, WEB],
     run: async (lab) => {
       const { bytes, feeds } = make();
-      const small = await quantized(bytes, bits, format);
+      const small = await smaller({ bytes, feeds });
       const wasm = await lab.kernels();
       const [ours, float] = [new Session(readModel(small), wasm), new Session(readModel(bytes), wasm)];
       let close: () => unknown = () => {};
@@ -73,6 +93,7 @@ export const quantizedModels: Group = {
   cases: [
     quantizedCase('resnet18', resnet18Input, 8, 'qdq', 0.05),
     quantizedCase('resnet18', resnet18Input, 4, 'dense', 0.6),
+    integerCase('resnet18', resnet18Input),
     quantizedCase('transformer-text', text, 8, 'qdq', 0.05),
     quantizedCase('transformer-text', text, 4, 'dense', 0.6),
   ],

@@ -2,7 +2,7 @@
  * A process of its own that runs models in a stock runtime, whose package is found at run time: a crash, a loop without end or
  * memory that runs out there end this process alone. One task comes in as a message, what is found goes out as messages.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { arrayOf, type DType, type Tensor, type TypedArray } from '../../tensor.ts';
 import type { Values } from '../../verify/runtime.ts';
@@ -128,19 +128,10 @@ function read({ path, data }: ModelPath): Loaded {
   };
 }
 
-/**
- * Processor time in milliseconds: of this thread where the system tells (Linux), since engines compile WebAssembly once more in
- * threads of their own while it runs; of the process for the native runtime, which works in another thread, and elsewhere.
- */
-function clock(task: Task): () => number {
-  const own = `/proc/self/task/${process.pid}/schedstat`;
-  const ofProcess = () => {
-    const { user, system } = process.cpuUsage();
-    return (user + system) / 1000;
-  };
-  const ofThread = () => Number(readFileSync(own, 'latin1').split(' ')[0]) / 1e6;
-  // some kernels have the file and count nothing
-  return task.runtime === 'onnxruntime-web' && existsSync(own) && ofThread() > 0 ? ofThread : ofProcess;
+/** Processor time of the process, in milliseconds. */
+function now(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 /** Least rounds, where one alone takes longer than the budget. */
@@ -150,7 +141,6 @@ const ROUND = 20;
 
 /** Times both by turns, every second round in reverse. @param warmUp milliseconds for which both run before; 0: each round is one call */
 async function interleaved(works: Record<Which, () => Promise<unknown>>, task: Task, warmUp: number): Promise<Rounds> {
-  const now = clock(task);
   const timed = async (body: () => Promise<unknown>, repeats = 1): Promise<number> => {
     const before = now();
     for (let i = 0; i < repeats; i++) await body();

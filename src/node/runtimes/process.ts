@@ -72,6 +72,12 @@ function program(): string {
   return found;
 }
 
+/** Flags of V8: the better of its two compilers from the start, or as soon as a function has run a little. */
+function engineFlags({ runtime, compiled }: Task): string[] {
+  if (runtime !== 'onnxruntime-web' || process.versions.v8 === undefined || 'bun' in process.versions) return [];
+  return [compiled ? '--no-liftoff' : '--wasm-tiering-budget=5000'];
+}
+
 /**
  * Runs a task in a process of its own. Whatever happens to that process is told, not thrown.
  * @throws InterruptedError once the signal is aborted
@@ -82,7 +88,7 @@ export function runTask(task: Task, { signal, first = 300_000, later = 60_000 }:
   const child = fork(path, {
     // where loaders named in the flags of a run from sources are found
     cwd: dirname(path),
-    ...(path.endsWith('.js') ? { execArgv: [] } : {}),
+    execArgv: [...(path.endsWith('.js') ? [] : process.execArgv), ...engineFlags(task)],
     serialization: 'advanced',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });

@@ -26,6 +26,11 @@ export interface Task {
   readonly budget: number;
   /** Milliseconds of processor time for which both files run before running is timed. */
   readonly warmUp: number;
+  /**
+   * Whether an engine in WebAssembly is compiled as well as can be before it does anything, which takes some seconds; else it is
+   * compiled again as it runs, and what was timed meanwhile may be told too long, by as much for either file.
+   */
+  readonly compiled: boolean;
   /** Whether the memory that the files need is told. */
   readonly memory: boolean;
 }

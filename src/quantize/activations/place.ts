@@ -98,7 +98,7 @@ export function place(model: Model, layers: readonly Layer[], excluded: Readonly
   for (const { reads, makes } of passing) if (reads.every((v) => held.has(v))) held.add(makes);
   const demanded = new Set([...wanted].filter(([, site]) => site.readers.size > 0).map(([value]) => value));
   for (const { reads, makes } of [...passing].reverse())
-    if (demanded.has(makes)) for (const v of reads) demanded.add(v);
+    if (demanded.has(makes) && reads.every((v) => held.has(v))) for (const v of reads) demanded.add(v);
 
   const groups = new Groups();
   for (const { node, reads, makes, moves } of passing) {

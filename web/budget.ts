@@ -1,0 +1,98 @@
+/** The slider's side of a measurement: every budget is solved anew from the cost table, nothing is run. */
+import { BitWidthOptimizer, type CostTable, parsePlan, type Plan } from '../src/index.ts';
+import type { Calls } from './protocol.ts';
+
+export type Measured = Calls['measure']['give'];
+
+export class Budget {
+  readonly table: CostTable;
+  #pins: ReadonlyMap<string, number> = new Map();
+  #optimizer: BitWidthOptimizer;
+
+  constructor(private readonly measured: Measured) {
+    this.table = measured.table;
+    this.#optimizer = this.#make();
+  }
+
+  get pins(): ReadonlyMap<string, number> {
+    return this.#pins;
+  }
+
+  /** Average bits that plans can have, as far as pins allow. */
+  get limits(): { readonly least: number; readonly most: number } {
+    const { minAverageBits, maxAverageBits } = this.#optimizer.limits;
+    return { least: minAverageBits, most: Math.max(minAverageBits, Math.min(8.5, maxAverageBits)) };
+  }
+
+  /** Leaves layers at a width; 0 takes a pin back. @throws UsageError for a width that no plan has */
+  pin(layer: string, bits: number): void {
+    const pins = new Map(this.#pins);
+    if (bits === 0) pins.delete(layer);
+    else pins.set(layer, bits);
+    const before = this.#pins;
+    this.#pins = pins;
+    try {
+      this.#optimizer = this.#make();
+    } catch (error) {
+      this.#pins = before;
+      throw error;
+    }
+  }
+
+  solve(bits: number): Plan {
+    const { least, most } = this.limits;
+    return this.#optimizer.optimize({ averageBits: Math.min(most, Math.max(least, bits)) });
+  }
+
+  /** Predicted damage by average bits, chosen and uniform. */
+  frontier(points: number): { readonly guided: number[][]; readonly uniform: number[][] } {
+    const { least, most } = this.limits;
+    const guided: number[][] = [];
+    const uniform: number[][] = [];
+    const add = (to: number[][], { averageBits, predicted }: Plan) => {
+      if (predicted > 0) to.push([averageBits, predicted]);
+    };
+    for (let i = 0; i < points; i++) {
+      const averageBits = Math.min(most, least + ((most - least) * i) / (points - 1));
+      add(guided, this.#optimizer.optimize({ averageBits }));
+      try {
+        add(uniform, this.#optimizer.uniform({ averageBits }));
+      } catch {
+        // No width fits all layers at this size.
+      }
+    }
+    return { guided, uniform };
+  }
+
+  /**
+   * Takes the widths of a plan as pins.
+   * @returns its average bits
+   * @throws UsageError, DataError for text that is no plan of this model
+   */
+  load(text: string): number {
+    const plan = parsePlan(JSON.parse(text), 'plan');
+    const known = new Set(this.table.layers.map((l) => l.name));
+    const other = plan.layers.find((l) => !known.has(l.name));
+    if (other) throw new Error(`the plan is of another model: it has a layer '${other.name}'`);
+    const before = this.#pins;
+    this.#pins = new Map(plan.layers.map((l) => [l.name, l.bits]));
+    try {
+      this.#optimizer = this.#make();
+    } catch (error) {
+      this.#pins = before;
+      throw error;
+    }
+    return plan.averageBits;
+  }
+
+  #make(): BitWidthOptimizer {
+    const { table, widths, granularity, asymmetricBits, rounding } = this.measured;
+    return new BitWidthOptimizer(table, {
+      widths,
+      granularity,
+      rounding,
+      symmetric: (bits) => !asymmetricBits.includes(bits),
+      pins: this.#pins,
+    });
+  }
+}
