@@ -43,8 +43,8 @@ test('constructor: target, widths, format, operators', async () => {
   await throws(RangeError, /widths: expected some of 2, 3, .*16, got 9\.\.15/, make({ minBits: 9, maxBits: 15 }));
   await throws(RangeError, /widths: .*got 6\.\.4/, make({ minBits: 6, maxBits: 4 }));
   for (const widths of [[], [1, 2], [4, 9], [2.5]]) await throws(RangeError, /widths/, make({ widths }));
-  for (const format of ['nbits', 'constructor', '__proto__'])
-    await throws(UsageError, /format .*expected one of dense, qdq/, make({ format }));
+  for (const format of ['gguf', 'constructor', '__proto__'])
+    await throws(UsageError, /format .*expected one of dense, .*qdq/, make({ format }));
   const before = wasm.arena.used;
   const odd = model(
     {

@@ -27,13 +27,19 @@ export function leastConvolutionNorm(
   const channels = layer.cols / size;
   let least = 0;
   for (let g = 0; g < layer.groups; g++) {
-    const first = g * rows * layer.cols;
-    const met = new Float32Array(rows * channels * taps.length);
-    for (let rc = 0; rc < rows * channels; rc++)
-      for (const [t, tap] of taps.entries()) met[rc * taps.length + t] = weight[first + rc * size + tap]!;
+    const whole = weight.subarray(g * rows * layer.cols, (g + 1) * rows * layer.cols);
+    const met = taps.length === size ? whole : picked(whole, size, taps);
     least = Math.max(least, sigmaMax(wasm, met, rows, channels * taps.length));
   }
   return least;
+}
+
+/** Of every `size` floats those at `taps`. */
+function picked(floats: Float32Array, size: number, taps: readonly number[]): Float32Array {
+  const found = new Float32Array((floats.length / size) * taps.length);
+  for (let from = 0, to = 0; from < floats.length; from += size)
+    for (const tap of taps) found[to++] = floats[from + tap]!;
+  return found;
 }
 
 /** Along one axis the taps of the window that has the most of them on the input rather than on padding. */

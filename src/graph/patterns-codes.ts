@@ -1,8 +1,8 @@
 import type { Node } from '../onnx/model.ts';
-import { type Coded, codedConv, codedProduct, codedSum, sameCoding, type Target } from '../ops/coded.ts';
+import { type Coded, codedConv, codedProduct, codedSum, sameCoding, scaledProduct, type Target } from '../ops/coded.ts';
 import { convAttributes } from '../ops/conv.ts';
 import type { Runtime } from '../ops/op.ts';
-import type { Tensor } from '../tensor.ts';
+import { DATA_TYPES, type Tensor } from '../tensor.ts';
 import { atNode } from './failure.ts';
 import type { Match, Pattern, Uses } from './fuse.ts';
 import { type Bounds, clamping, nodeOf, type Value } from './patterns-conv.ts';
@@ -179,6 +179,33 @@ const sum: Pattern = (add, uses) => {
   };
 };
 
+/** A product of integers, cast to float, times scales, with what is added to it. */
+const scaled: Pattern = (step, uses) => {
+  const node = nodeOf(step, 'MatMulInteger');
+  const cast = node && uses.reader(outputOf(step));
+  if (nodeOf(cast, 'Cast')?.attributes.get('to')?.value !== DATA_TYPES.float) return undefined;
+  const times = uses.reader(outputOf(cast!));
+  if (nodeOf(times, 'Mul')?.inputs.length !== 2) return undefined;
+  const other = ({ node: { inputs } }: Step, name: string) => inputs[inputs[0] === name ? 1 : 0]!;
+  const scale = other(times!, outputOf(cast!));
+  const members = [step, cast!, times!];
+  const add = uses.reader(outputOf(times!));
+  const added = nodeOf(add, 'Add')?.inputs.length === 2 ? other(add!, outputOf(times!)) : undefined;
+  if (added !== undefined) members.push(add!);
+  return {
+    members,
+    run: (value, rt) => {
+      const [s, b] = [value(scale), added === undefined ? undefined : value(added)];
+      if (s === undefined || (added !== undefined && b === undefined)) return undefined;
+      const inputs = node!.inputs.map((v) => (v ? value(v) : undefined));
+      const all = atNode(node!, () => scaledProduct(inputs, s, b, rt));
+      if (all !== undefined || added === undefined) return all;
+      const y = scaledProduct(inputs, s, undefined, rt);
+      return y && after([add!], outputOf(times!), y, undefined, value, rt);
+    },
+  };
+};
+
 /** Operators whose results hold elements of their first input, or of all of them, and no others. */
 const MOVES = new Set([
   ...['Identity', 'Reshape', 'Flatten', 'Squeeze', 'Unsqueeze', 'Transpose', 'Slice', 'Expand', 'Tile'],
@@ -210,4 +237,4 @@ const moving: Pattern = (step, uses) => {
   return match;
 };
 
-export const CODED: readonly Pattern[] = [convolution, product, sum, moving];
+export const CODED: readonly Pattern[] = [convolution, product, scaled, sum, moving];

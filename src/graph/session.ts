@@ -54,7 +54,7 @@ export interface Trace {
 const PLANS_KEPT = 1024;
 
 /**
- * Runs a model. Float tensors live in wasm memory and are freed after their last use; all else is on the JavaScript heap. Constants
+ * Runs a model. Floats, and codes and sums of integer operators, live in wasm memory and are freed after their last use; all else is on the JavaScript heap. Constants
  * come into wasm memory when a node first reads them, and, where there is no room for all, layer by layer in every run.
  * Nodes that depend on initializers alone run once, at construction. Values are named as in the graph; initializers of bodies
  * too, where no other value has their name.

@@ -4,7 +4,7 @@ import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { readFacts, writeFacts } from '../analyzer/facts-file.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { dataOf, externalBytes, type ModelFiles, readModel } from '../onnx/index.ts';
+import { dataOf, externalBytes, type ModelFiles, readModel, sizeOfFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable } from '../progress.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
@@ -126,10 +126,8 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       withActivations(wasm, analyzer, own, options, (r) => keepsBudget(r, options, evaluate));
     let rounded = wanted ? await round(weights) : undefined;
     // Rounding takes bytes: weights that filled the budget leave none.
-    for (let i = 0, left = options.budgetBytes ?? 0; i < 4 && rounded && rounded.over > 0 && !options.tune; i++) {
-      left -= rounded.over;
-      rounded = await round(await search.fit(left));
-    }
+    for (let i = 0; i < 4 && rounded && rounded.over > 0 && !options.tune; i++)
+      rounded = await round(await search.fit(sizeOfFiles(rounded.allocation) - rounded.over));
     const allocation = rounded?.allocation ?? weights;
     const evaluation = options.evaluation ? await evaluate(allocation, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;

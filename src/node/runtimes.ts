@@ -1,4 +1,5 @@
 /** Verification of written files by running them in the stock runtimes that are installed, beside the original. */
+import { freemem } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { syntheticDataset } from '../calibrate/synthetic.ts';
 import { batchesFor } from '../data/check.ts';
@@ -8,6 +9,7 @@ import { Session } from '../graph/session.ts';
 import { externalLocations, readModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
+import { formatBytes } from '../report/text.ts';
 import {
   boundOf,
   differenceOf,
@@ -53,6 +55,10 @@ const WARM_UP = 150;
 const MEMORY_FROM = 2 ** 20;
 /** Files that together take more than this are not held beside each other to be timed: WebAssembly has 4 GiB, and decoding takes some. */
 const TIMED_BYTES = 2 ** 30;
+/** Larger files are not tried in WebAssembly. */
+const WASM_BYTES = 1.5 * 2 ** 30;
+/** Times the bytes of both files that a runtime may need: bytes as read, decoded weights, packed ones. */
+const COPIES = 4;
 
 /** A model's file and those that its external tensors are in. @throws ModelError for locations outside the model's folder */
 export function modelPath(path: string, model: Model): ModelPath {
@@ -153,7 +159,8 @@ async function verifyIn(
   options: VerifyOptions,
 ): Promise<RuntimeResult> {
   const [original, written] = [absolute(options.original), absolute(options.written)];
-  const small = own.bytes.original + own.bytes.written <= TIMED_BYTES;
+  const both = own.bytes.original + own.bytes.written;
+  const small = both <= TIMED_BYTES;
   const task: Task = {
     runtime,
     module,
@@ -167,7 +174,8 @@ async function verifyIn(
     compiled: false,
     memory: false,
   };
-  const outcome = await runTask(task, options);
+  const short = shortage(runtime, own.bytes, both);
+  const outcome = short === undefined ? await runTask(task, options) : unstarted(short);
   const difference = compare(wasm, own.written, outcome.outputs.written);
   const originalDifference = compare(wasm, own.original, outcome.outputs.original);
   const bound = boundOf(own.model, originalDifference?.relative ?? null);
@@ -187,6 +195,24 @@ async function verifyIn(
     memory: judged.status === 'agrees' && small ? await memoryOf(task, own.bytes.original, options) : null,
   };
 }
+
+/** Why the files are not even tried. */
+function shortage(runtime: RuntimeName, bytes: Own['bytes'], both: number): string | undefined {
+  const most = Math.max(bytes.original, bytes.written);
+  if (runtime === 'onnxruntime-web' && most > WASM_BYTES)
+    return `${formatBytes(most)} are more than WebAssembly has room for`;
+  const left = freemem();
+  if (COPIES * both <= left) return undefined;
+  return `files of ${formatBytes(both)} may take ${formatBytes(COPIES * both)} of memory, and ${formatBytes(left)} are free`;
+}
+
+const unstarted = (reason: string): TaskOutcome => ({
+  outputs: {},
+  load: undefined,
+  runs: [],
+  memory: undefined,
+  failure: { stage: 'starting', reason },
+});
 
 const times = (rounds: Rounds | undefined) => (rounds ? timesOf(rounds.written, rounds.original) : null);
 

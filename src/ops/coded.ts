@@ -1,6 +1,7 @@
 import type { DType, Tensor } from '../tensor.ts';
 import type { ConvAttributes } from './convolution.ts';
-import { integerProduct } from './integer.ts';
+import { productsOf } from './gemm.ts';
+import { bytesOf, integerProduct } from './integer.ts';
 import { type IntegerConvolution, integerConvolution, runConvolution } from './integer-conv.ts';
 import { CODE_MEMORY, CODE_RANGES } from './linear.ts';
 import type { Runtime } from './op.ts';
@@ -271,6 +272,36 @@ export function codedProduct(
   if (size === 0) return out;
   const [by, bias] = [put(factors, rt), values === undefined ? 0 : put(Float32Array.from(values), rt)];
   rt.wasm.k.scale_sums(ptr, size / columns, columns, 0, by, bias, rt.ptr(out));
+  return out;
+}
+
+/** One number, or one a column of n, as n of them; undefined for another tensor. */
+function columnsOf(t: Tensor, n: number): Float32Array | undefined {
+  const size = product(t.dims);
+  if (t.dtype !== 'float' || t.dims.length > 1 || (size !== 1 && size !== n)) return undefined;
+  return size === n ? elements(t).slice() : new Float32Array(n).fill(elements(t)[0]!);
+}
+
+/**
+ * MatMulInteger, Cast to float, Mul by a number or one a column, and Add of a number or one a column, bit for bit.
+ * @returns undefined for other scales and addends
+ * @throws as MatMulInteger does
+ */
+export function scaledProduct(
+  [a, b, aZero, bZero]: readonly (Tensor | undefined)[],
+  scale: Tensor,
+  addend: Tensor | undefined,
+  rt: Runtime,
+): Tensor | undefined {
+  if (a === undefined || b === undefined || a.dims.length < 1 || b.dims.length < 2) return undefined;
+  const n = b.dims[b.dims.length - 1]!;
+  const factors = columnsOf(scale, n);
+  const bias = addend && columnsOf(addend, n);
+  if (factors === undefined || (addend !== undefined && bias === undefined)) return undefined;
+  const out = rt.empty('float', productsOf(a.dims, b.dims).dims);
+  const to = rt.ptr(out);
+  const { size, columns } = integerProduct(bytesOf(a, 'A', rt), aZero, b, bZero, rt, to);
+  if (size > 0) rt.wasm.k.scale_sums(to, size / columns, columns, 0, put(factors, rt), bias ? put(bias, rt) : 0, to);
   return out;
 }
 

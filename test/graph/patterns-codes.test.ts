@@ -255,6 +255,46 @@ test('a residual block, pooling and moves between', async () => {
   }
 });
 
+test('products of integers times scales, bit for bit', () => {
+  const next = random(53);
+  const w = tensor(
+    'int8',
+    [7, 5],
+    Int8Array.from({ length: 35 }, () => Math.floor(255 * next()) - 127),
+  );
+  const constants = {
+    w,
+    rows: floats(5),
+    bias: floats(5),
+    z: scalar('uint8', 3),
+    one: tensor('float', [1], Float32Array.of(0.3)),
+  };
+  for (const [dynamic, scale, bias, expected] of [
+    [true, 'rows', 'bias', 'MatMulInteger+Cast+Mul+Add'],
+    [false, 'rows', '', 'MatMulInteger+Cast+Mul'],
+    [false, 'one', 'bias', 'MatMulInteger+Cast+Mul+Add'],
+    [false, 'rows', 'r', 'MatMulInteger+Cast+Mul+Add'],
+    [false, 'r', 'bias', 'MatMulInteger+Cast+Mul+Add'],
+  ] as const) {
+    const nodes = [
+      ...(dynamic
+        ? [node('DynamicQuantizeLinear', 'x', 'q,s,zero'), node('Mul', `s,${scale}`, 't')]
+        : [node('QuantizeLinear', 'x,one,z', 'q'), node('Identity', 'z', 'zero'), node('Identity', scale, 't')]),
+      node('MatMulInteger', 'q,w,zero', 'p'),
+      node('Cast', 'p', 'c', { to: int(1) }),
+      node('Mul', 'c,t', bias ? 'm' : 'y'),
+      ...(bias ? [node('Add', `${bias},m`, 'y')] : []),
+    ];
+    const feeds = { x: floats(2, 3, 7), r: floats(2, 3, 5) };
+    const built = { graph: graph(['x', 'r'], ['y'], nodes, constants), feeds };
+    assert.ok(fused(built).includes(expected), `${fused(built)}`);
+    const session = new Session(modelOf(built.graph), wasm);
+    const plain = session.run(feeds, { observe: () => {} });
+    assert.equal(session.run(feeds).y!.data, plain.y!.data, `${dynamic} ${scale} ${bias}`);
+    session.dispose();
+  }
+});
+
 /** A small network: convolution, sum with its input, product with an addend that is no vector, product with one that is. */
 function network(): Built {
   const next = random(41);
@@ -286,7 +326,10 @@ test('addends, values inside, replaced codes and scales, traces', async () => {
     const { line } = session.run(built.feeds, { fetch: ['line'] });
     assert.equal(line!.dims, [2, 6, 8, 5]);
     for (const [name, t] of Object.entries(parameters(built))) {
-      const changed = { ...t, data: (t.data as Float32Array).map((v) => (t.dtype === 'float' ? 1.5 * v : v >> 1)) } as Tensor;
+      const changed = {
+        ...t,
+        data: (t.data as Float32Array).map((v) => (t.dtype === 'float' ? 1.5 * v : v >> 1)),
+      } as Tensor;
       const weights = new Map([[name, changed]]);
       const found = session.run(built.feeds, { weights });
       const seen = session.run(built.feeds, { weights, observe: () => {} });

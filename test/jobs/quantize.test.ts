@@ -11,6 +11,7 @@ import { dataset, feeds, floats, modelBytes } from '../demonstration.ts';
 import { loadWasm } from '../helpers.ts';
 import { model, planFor } from '../quantize/models.ts';
 import { smallData, smallFeeds, smallModel } from './small.ts';
+import { storedBytes } from '../quantize/stored.ts';
 
 const test = suite('jobs/quantize');
 const wasm = await loadWasm();
@@ -106,11 +107,8 @@ test('the report’s bytes are the file’s', () => {
   assert.is(report.output.ratio, bytes.length / file.length);
   assert.is(report.model.bytes, bytes.length);
   assert.is(report.output.opset, 17, 'dense keeps the opset');
-  const written = readModel(file);
-  const stored = written.graph.initializers
-    .filter((t) => /\.weight\.(q\d*|s|z|o)$/.test(t.name))
-    .reduce((sum, t) => sum + t.tensor().data.byteLength, 0);
-  assert.is(stored, plan.bytes);
+  const { codes, scales, zeros } = storedBytes(readModel(file), readModel(bytes));
+  assert.is(codes + scales + zeros, plan.bytes);
   assert.is(
     report.layers.reduce((sum, l) => sum + l.bytes, 0),
     plan.bytes,
@@ -272,15 +270,41 @@ test('held-out data: the written file beside the original', async () => {
 
 test('formats: qdq has its own widths and opset', async () => {
   const { plan, report, bytes: file } = await small({ bits: 8, format: 'qdq' });
-  assert.equal(report.widths, [4, 8, 16]);
+  assert.equal(report.widths, [2, 4, 8, 16]);
   assert.is(report.output.format, 'qdq');
   assert.is(report.output.opset, 21);
   assert.ok(plan.layers.every((l) => l.format === 'qdq'));
   assert.ok(readModel(file).graph.nodes.some((n) => n.opType === 'DequantizeLinear'));
   await throws(
     UsageError,
-    /--format qdq: expected widths among 4, 8, 16, found 3/,
+    /--format qdq: expected widths among 2, 4, 8, 16, found 3/,
     small({ bits: 4, format: 'qdq', widths: [3, 4] }),
+  );
+});
+
+test('targets: the format of each layer and why; rows keep one width where codes are multiplied as they are', async () => {
+  const node = await small({ bits: 5, target: 'node' });
+  assert.equal(node.report.widths, [2, 4, 8]);
+  assert.is(node.report.output.target, 'node');
+  assert.match(node.report.rowsNote!, /target node multiplies codes of one width a layer as they are/);
+  for (const [i, { bits, format, formatReason }] of node.report.layers.entries()) {
+    assert.is(format, bits === 4 ? 'nbits' : 'dense');
+    assert.match(formatReason!, bits === 4 ? /straight from the codes/ : /decoded to floats once/);
+    assert.is(node.plan.layers[i]!.format, format);
+  }
+  assert.is(node.bytes.length, node.report.output.bytes);
+  const parts = node.report.output.parts;
+  assert.is(parts.codes + parts.scales + parts.zeros + parts.order, node.plan.bytes);
+  const forced = await small({ bits: 6, format: 'nbits', widths: [4, 8] });
+  assert.ok(forced.report.layers.every((l) => l.format === 'nbits' && l.formatReason === 'asked for'));
+  assert.is(forced.report.output.format, 'nbits');
+  const any = await small({ bits: 6, rest: 'fp16' });
+  assert.ok(any.report.output.halves!.tensors > 0);
+  assert.ok(any.report.layers.every((l) => l.format === 'dense'));
+  await throws(
+    UsageError,
+    /target phone: expected one of any, web, webgpu, node/,
+    small({ bits: 4, target: 'phone' as 'any' }),
   );
 });
 

@@ -175,8 +175,10 @@ async function serve(task: Task): Promise<void> {
     const file = read(path);
     const session = await runtime.load(file);
     await send({ outputs: which, values: await runtime.outputs(session) });
-    loaded[which] = file;
-    sessions[which] = session;
+    // one at a time where they are not to be held against each other
+    if (task.timed.length === 0) await session.release();
+    else sessions[which] = session;
+    if (which === 'written' || task.timed.length > 0) loaded[which] = file;
   }
   if (task.memory) await send({ memory: Math.max(0, runtime.memory - needed) });
   if (task.defaults && loaded.written) {
