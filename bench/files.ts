@@ -1,6 +1,6 @@
 // The files Kappa writes, run in the stock runtimes beside the originals: `npm run bench:files`. Prints a table and writes
 // bench/results/files.json and the README's table. Arguments are parts of models' names, or of settings after a `@`, to run alone;
-// the others' figures in the file stay as they are.
+// the others' figures in the file stay as they are. `@nothing` only makes the table.
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,15 @@ import {
   type Tensor,
   writeModel,
 } from '../src/node.ts';
-import { boundOf, differenceOf, objectionTo, runtimesFor, timesOf, type Values } from '../src/verify/runtime.ts';
+import {
+  boundOf,
+  differenceOf,
+  objectionTo,
+  rangesOf,
+  runtimesFor,
+  timesOf,
+  type Values,
+} from '../src/verify/runtime.ts';
 import { VERSION } from '../src/version.ts';
 import { type FileRow, type FilesReport, filesText, type RuntimeRow, withFiles } from './files/report.ts';
 import { type Feeds, realModels } from './real/models.ts';
@@ -91,8 +99,8 @@ const wanted = (model: string, setting: string): boolean => {
 
 function* demonstrations(): Generator<Subject> {
   for (const [name, data, samples] of [
-    ['mnist-mlp.onnx', 'mnist', 64],
-    ['resnet18-fashion.onnx', 'fashion', 32],
+    ['mnist-mlp.onnx', 'mnist', 256],
+    ['resnet18-fashion.onnx', 'fashion', 48],
     ['transformer-text.onnx', 'text', 16],
   ] as const) {
     const arrays = (kind: string) => readNpz(new Uint8Array(readFileSync(join(root, 'models', `${data}-${kind}.npz`))));
@@ -217,7 +225,7 @@ async function inRuntime(
   });
   const model = readModel(written);
   const against = (ours: readonly Values[], theirs: readonly Values[] | undefined) =>
-    theirs ? differenceOf(wasm, ours, theirs) : undefined;
+    theirs ? differenceOf(wasm, ours, theirs, rangesOf(model)) : undefined;
   const own = outputsOf(model, subject.feeds);
   const difference = against(own, outcome.outputs.written);
   const original = against(outputsOf(readModel(subject.bytes), subject.feeds), outcome.outputs.original);
@@ -270,6 +278,19 @@ async function fileRow(subject: Subject, setting: Setting, folder: string): Prom
   };
 }
 
+/** All there is up to now: an interrupted run keeps what it has measured. */
+function save(): FilesReport {
+  const versions = Object.fromEntries(installedRuntimes().map((r) => [r.runtime, r.version]));
+  const report: FilesReport = {
+    versions: { kappa: VERSION, ...versions, node: process.versions.node },
+    rounds: ROUNDS,
+    files: [...files.values()],
+    refused: [...refused.values()],
+  };
+  writeFileSync(RESULTS, `${JSON.stringify(report, null, 1)}\n`);
+  return report;
+}
+
 const before: FilesReport | undefined =
   only.length > 0 && existsSync(RESULTS) ? JSON.parse(readFileSync(RESULTS, 'utf8')) : undefined;
 const files = new Map((before?.files ?? []).map((row) => [`${row.model} ${row.setting}`, row]));
@@ -291,18 +312,12 @@ try {
         refused.set(key, { model: subject.name, setting: setting.name, reason: error.message });
         says(`refused: ${key}: ${error.message}`);
       }
+      save();
     }
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
-const versions = Object.fromEntries(installedRuntimes().map((r) => [r.runtime, r.version]));
-const report: FilesReport = {
-  versions: { kappa: VERSION, ...versions, node: process.versions.node },
-  rounds: ROUNDS,
-  files: [...files.values()],
-  refused: [...refused.values()],
-};
-writeFileSync(RESULTS, `${JSON.stringify(report, null, 1)}\n`);
+const report = save();
 console.log(filesText(report));
 const readme = join(root, 'README.md');
 writeFileSync(readme, withFiles(readFileSync(readme, 'utf8'), report));

@@ -18,6 +18,7 @@ import {
 } from '../src/node.ts';
 import { formatNumber, formatTable } from '../src/report/text.ts';
 import { type Feeds, type RealModel, realModels } from './real/models.ts';
+import { type Results, realTable, type Row } from './real/readme.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FILE = join(root, 'bench', 'results', 'real.json');
@@ -35,37 +36,6 @@ const says = (line: string) => process.stderr.write(`${line}\n`);
 function samplesOf(list: readonly Feeds[]): Promise<Dataset> {
   const parts = list.map((feeds, i) => ({ name: `sample ${i}`, read: () => new Map(Object.entries(feeds)) }));
   return datasetFromSamples(parts, 'samples');
-}
-
-interface Row {
-  readonly model: string;
-  readonly what: string;
-  readonly calibrationSamples: number;
-  readonly heldOutSamples: number;
-  readonly bytes: number;
-  /** Width of the uniform plan whose bytes, scales and zero points counted, are the budget. */
-  readonly bits: number;
-  readonly averageBits: number;
-  readonly plan: string;
-  readonly file: number;
-  readonly uniformFile: number;
-  /** KL in nats a prediction, squared error over squared norm, or the mean of both over several outputs. */
-  readonly unit: string;
-  /** On held-out samples, all outputs: the plan's, and that of that width for every layer, both with the pass in sequence. */
-  readonly heldOut: number;
-  readonly uniformHeldOut: number;
-  /** The same on the calibration samples that judge plans, before the pass in sequence for uniform widths. */
-  readonly judged: number | null;
-  readonly uniformJudged: number | null;
-  /** Lines read as the original model reads them, and as they were written, of the held-out ones. */
-  readonly readAlike: number | null;
-  readonly readRight: number | null;
-  readonly seconds: number;
-}
-
-interface Results {
-  readonly rows: readonly Row[];
-  readonly failures: readonly { readonly model: string; readonly reason: string }[];
 }
 
 type Outputs = Readonly<Record<string, Tensor>>;
@@ -206,4 +176,5 @@ const merged = <T extends { readonly model: string }>(old: readonly T[], own: re
 const results: Results = { rows: merged(before.rows, rows), failures: merged(before.failures, failures) };
 mkdirSync(dirname(FILE), { recursive: true });
 writeFileSync(FILE, `${JSON.stringify(results, null, 1)}\n`);
+if (only.length === 0) console.log(`\n${realTable(results)}`);
 process.exit(failures.length > 0 ? 1 : 0);

@@ -1,8 +1,10 @@
 // The browser suite: tests of kernels and pipeline that need nothing of Node, and test/browser/*.browser.ts, each in a page of its
-// own in Chromium (CHROMIUM names another executable). Arguments are substrings of the paths to run; --timeout SECONDS (per file).
+// own in Chromium (CHROMIUM names another executable); then test/browser/*.story.ts, which drive pages from Node. dist/ must be made.
+// Arguments are substrings of the paths to run; --timeout SECONDS (per file).
 //
 // The last line is `N passed, N failed`; the exit code is 0 only if nothing failed. A file counts as failed when its own summary says
 // so, but also when it does not load, reports no test or runs past the limit.
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
@@ -14,6 +16,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { build } from 'esbuild';
 import pc from 'picocolors';
 import { chromium } from 'playwright-core';
+import { CHROMIUM_FLAGS, chromiumPath } from './chromium.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders whose tests run in pages where they can: nothing of Node, no native package. */
@@ -31,17 +34,6 @@ const ROOMS = [
   'quantize',
 ];
 const PAGES = 2;
-const CHROMIUM = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-const FLAGS = [
-  '--headless',
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 const TYPES = { js: 'text/javascript', wasm: 'application/wasm', html: 'text/html; charset=utf-8' };
 const PAGE = `<!doctype html><title>Kappa's tests</title><script type="module">
 const name = new URLSearchParams(location.search).get('test');
@@ -60,12 +52,14 @@ function parse(args) {
   return options;
 }
 
+function under(folder, end) {
+  return readdirSync(join(root, 'test', folder), { recursive: true })
+    .filter((name) => name.endsWith(end))
+    .map((name) => `${folder}/${name.split(sep).join('/')}`)
+    .sort();
+}
+
 function candidates() {
-  const under = (folder, end) =>
-    readdirSync(join(root, 'test', folder), { recursive: true })
-      .filter((name) => name.endsWith(end))
-      .map((name) => `${folder}/${name.split(sep).join('/')}`)
-      .sort();
   return [...under('browser', '.browser.ts'), 'math.test.ts', ...ROOMS.flatMap((room) => under(room, '.test.ts'))];
 }
 
@@ -221,11 +215,58 @@ async function runFile(browser, origin, name, timeout) {
     clearTimeout(timer);
     await page.close().catch(() => undefined);
   }
-  const { total = 0, passed = 0, skipped = 0 } = readSummary(output) ?? {};
-  if (reason === undefined && total + skipped === 0) reason = 'has no test';
+  return judged(name, output, reason, start);
+}
+
+function judged(name, output, failure, start) {
+  const summary = readSummary(output);
+  const { total = 0, passed = 0, skipped = 0 } = summary ?? {};
+  let reason = failure;
+  if (reason === undefined && total + skipped === 0) reason = summary ? 'has no test' : 'reported no test';
   if (reason === undefined && total > passed) reason = `${total - passed} of ${total} failed`;
   const failed = Math.max(total - passed, reason === undefined ? 0 : 1);
   return { name, output, passed, failed, skipped, reason, seconds: (performance.now() - start) / 1000 };
+}
+
+/** A story: a program of Node that starts Chromium itself. */
+function runStory(name, timeout) {
+  const start = performance.now();
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, ['--import', 'tsx', `test/${name}.ts`], {
+      cwd: root,
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    const kill = () => {
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // ended already
+      }
+    };
+    let output = '';
+    let reason;
+    const keep = (text) => {
+      output = stripVTControlCharacters((output + text).slice(-(1 << 20)));
+    };
+    child.stdout.setEncoding('utf8').on('data', keep);
+    child.stderr.setEncoding('utf8').on('data', keep);
+    const timer = setTimeout(() => {
+      reason = `ran past ${timeout} s`;
+      kill();
+    }, timeout * 1000);
+    child.on('exit', (code, signal) => {
+      if (code !== 0) reason ??= `ended with ${signal ?? `exit code ${code}`}`;
+      // what it left running would hold its pipes open
+      kill();
+    });
+    child.on('close', () => {
+      clearTimeout(timer);
+      resolve(
+        judged(name, output, readSummary(output)?.passed < readSummary(output)?.total ? undefined : reason, start),
+      );
+    });
+  });
 }
 
 function report({ name, output, passed, failed, skipped, reason, seconds }) {
@@ -237,16 +278,16 @@ function report({ name, output, passed, failed, skipped, reason, seconds }) {
 
 async function main(args) {
   const { timeout, filters } = parse(args);
-  const executablePath = process.env.CHROMIUM ?? CHROMIUM.find((path) => existsSync(path));
-  if (!executablePath || !existsSync(executablePath))
-    throw new Error(`no Chromium at ${executablePath ?? CHROMIUM.join(', ')}`);
+  const executablePath = chromiumPath();
   const files = candidates();
   const { served, names } = await bundle(files);
   const chosen = names.filter((name) => filters.length === 0 || filters.some((part) => name.includes(part)));
-  if (chosen.length === 0) throw new Error(`no test matches ${filters.join(', ')}`);
-  console.log(`${chosen.length} files of ${files.length}; ${files.length - names.length} need Node`);
+  const stories = under('browser', '.story.ts').map((file) => file.replace(/\.ts$/, ''));
+  const told = stories.filter((name) => filters.length === 0 || filters.some((part) => name.includes(part)));
+  if (chosen.length + told.length === 0) throw new Error(`no test matches ${filters.join(', ')}`);
+  console.log(`${chosen.length} files of ${files.length} in pages; ${files.length - names.length} need Node`);
   const { server, origin } = await serve(served, await expectations());
-  const browser = await chromium.launch({ executablePath, args: FLAGS });
+  const browser = await chromium.launch({ executablePath, args: CHROMIUM_FLAGS });
   const results = [];
   try {
     let next = 0;
@@ -262,6 +303,11 @@ async function main(args) {
     await browser.close();
     server.closeAllConnections();
     server.close();
+  }
+  for (const name of told) {
+    const result = await runStory(name, timeout);
+    results.push(result);
+    report(result);
   }
   const sum = (key) => results.reduce((total, result) => total + result[key], 0);
   const bad = results.filter(({ failed }) => failed);

@@ -11,7 +11,7 @@ import './curvature/metrics.ts';
 import './curvature/jac.ts';
 import { leftOutErrorRows, localErrorRows } from './curvature/rows.ts';
 import { LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
-import { batchesFor, checkDataset } from './data/check.ts';
+import { checkDataset } from './data/check.ts';
 import type { Dataset } from './data/dataset.ts';
 import { UnsupportedError } from './errors.ts';
 import { equalize } from './graph/equalize.ts';
@@ -33,7 +33,7 @@ import { checkTunable, tune, type Tuned, type TuneInput } from './tune/index.ts'
 import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
 import type { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
-import { heldOf, measureOne } from './analyzer/batch.ts';
+import { shareSamples } from './analyzer/batch.ts';
 import type { Facts } from './analyzer/facts.ts';
 import {
   candidatesOf,
@@ -46,17 +46,10 @@ import {
   squaredDistance,
   unmeasured,
   withoutNonFinite,
+  writtenWeights,
 } from './analyzer/layers.ts';
 import { fewSamplesNote, roundingNotes, shortenedNote } from './analyzer/notes.ts';
-import {
-  type AnalyzerOptions,
-  formatOf,
-  roundingIn,
-  TABLE_PREDICTIONS,
-  TABLE_SAMPLES,
-  targetOf,
-  widthsOf,
-} from './analyzer/options.ts';
+import { type AnalyzerOptions, formatOf, roundingIn, targetOf, widthsOf } from './analyzer/options.ts';
 
 export type { LayerCurvature } from './analyzer/layers.ts';
 export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
@@ -81,9 +74,8 @@ export class CurvatureQuantizationAnalyzer {
   /** Why the model cannot be run: weights alone can be looked at then. Undefined where it can. */
   readonly unsupported: UnsupportedError | undefined;
   readonly rounding: RoundingSettings;
-  /** The format asked for, or `dense`: what holds layers that no other serves better. */
+  /** The format asked for, or `dense`; `encoding` has that of every layer at every width. */
   readonly format: WeightFormat;
-  /** The format of every layer at every width. */
   readonly encoding: Encoding;
 
   private running: Session | undefined;
@@ -167,16 +159,8 @@ export class CurvatureQuantizationAnalyzer {
     checkDataset(dataset, this.session.inputs);
     const losses = chooseLosses(this.model, dataset.columns?.has('labels') ?? false, this.options.loss ?? 'auto');
     const { output } = losses[0]!;
-    const { batch, predictions } = await measureOne(
-      this.session,
-      dataset,
-      output,
-      this.options.batch,
-      this.wasm.arena.limit,
-    );
-    const fit = (wanted: number) => batchesFor(dataset, this.session.inputs, batch, wanted).samples;
-    const all = fit(Math.min(this.options.samples ?? dataset.count, (batches ?? dataset.count) * batch));
-    const limit = all - heldOf(all, fit);
+    const share = await shareSamples(this.session, dataset, output, this.options, batches, this.wasm.arena.limit);
+    const { batch, limit, samples } = share;
     const before = this.known?.calibration;
     const calibration =
       before?.samples === limit
@@ -186,7 +170,6 @@ export class CurvatureQuantizationAnalyzer {
             samples: limit,
             progress: (done, total) => this.progress('calibrating', done, total),
           });
-    const samples = fit(Math.min(limit, TABLE_SAMPLES, Math.max(1, Math.ceil(TABLE_PREDICTIONS / predictions))));
     this.calibration = calibration;
     this.data = { dataset, calibration, losses, samples, batch };
     this.candidates = candidatesOf(this.wasm, this, this.calibration);
@@ -194,9 +177,8 @@ export class CurvatureQuantizationAnalyzer {
     this.errors = new Map();
     this.unrounded = undefined;
     if (this.usesFacts) this.takeFacts();
-    const judged = limit < all ? { start: limit, samples: all - limit } : { start: 0, samples: all };
     const damages = this.usesFacts ? this.known?.damages : undefined;
-    this.joint = new JointMeasurement(this.context(), this.data, judged, damages);
+    this.joint = new JointMeasurement(this.context(), this.data, share.judged, damages);
     return calibration;
   }
 
@@ -405,8 +387,7 @@ export class CurvatureQuantizationAnalyzer {
    */
   async measureWritten(quantized: QuantizedModel, initializers: Tuned['initializers'] = new Map()): Promise<number> {
     if (!this.joint) throw new RangeError('call calibrate() before an allocation is measured');
-    const written = quantized.layers.filter((l) => l.bits !== 32);
-    return this.joint.measure(new Map([...initializers, ...written.map((l) => [l.weight, l.values] as const)]));
+    return this.joint.measure(writtenWeights(quantized, initializers));
   }
 
   /**
@@ -509,7 +490,8 @@ export class CurvatureQuantizationAnalyzer {
     };
   }
 
-  private progress(stage: string, done: number, total: number): void {
+  /** Tells how far a stage is; throws once the job is cancelled. */
+  progress(stage: string, done: number, total: number): void {
     this.options.progress?.(stage, done, total);
   }
 }

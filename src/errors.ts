@@ -63,6 +63,8 @@ export class MemoryError extends UnsupportedError {
     message: string,
     /** Bytes that would have been enough to go on at that place. */
     readonly needed: number,
+    /** Whether the limit was set, and is not what can be addressed: then nothing is done in another way instead. */
+    readonly budget: boolean,
     options?: ErrorOptions,
   ) {
     super(message, options);

@@ -11,3 +11,14 @@ export function cancellable(options: {
     options.progress?.(stage, done, total);
   };
 }
+
+/** Milliseconds that work goes on for before timers, signals and rendering have a turn. */
+const PATIENCE = 50;
+let last = 0;
+
+/** Gives them a turn where they had none for a while: for loops of steps that may be short or long, followed by a look at progress. */
+export async function turn(): Promise<void> {
+  if (Date.now() - last < PATIENCE) return;
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  last = Date.now();
+}

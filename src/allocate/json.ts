@@ -92,7 +92,7 @@ function activation(value: unknown, at: string): PlanActivation {
   const bits = integer(o.bits, `${at}.bits`, 8);
   if (bits !== 32 && !type.endsWith(`int${bits}`)) fail(`${at}.bits`, `32 for float, or those of ${type}`, bits);
   const scale = number(o.scale, `${at}.scale`, 0);
-  if (!(Math.fround(scale) > 0)) fail(`${at}.scale`, 'a float above 0', scale);
+  if (!(Math.fround(scale) > 0 && Number.isFinite(Math.fround(scale)))) fail(`${at}.scale`, 'a float above 0', scale);
   const zero = number(o.zero, `${at}.zero`);
   const [low, high] = LIMITS[type];
   if (!Number.isInteger(zero) || zero < low || zero > high)

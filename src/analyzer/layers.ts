@@ -11,7 +11,8 @@ import { asFloats } from '../grid/weight.ts';
 import type { Initializer, Model } from '../onnx/model.ts';
 import type { Encoding } from '../quantize/encoding.ts';
 import type { WeightFormat } from '../quantize/format.ts';
-import { bitsOf } from '../tensor.ts';
+import type { QuantizedModel } from '../quantize/quantizer.ts';
+import { bitsOf, type Tensor } from '../tensor.ts';
 import { PrecisionRequirement } from '../verify/requirement.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
@@ -24,6 +25,15 @@ export interface LayerCurvature {
   readonly spectrum: LayerSpectrum;
   /** Damage / squared norm of the weight error at the narrowest measured width; null without data. */
   readonly lossCurvature: number | null;
+}
+
+/** What a written model has in the place of initializers, and further replacements of them, by name. */
+export function writtenWeights(
+  { layers }: Pick<QuantizedModel, 'layers'>,
+  initializers: ReadonlyMap<string, Tensor>,
+): Map<string, Tensor> {
+  const written = layers.filter((l) => l.bits !== 32);
+  return new Map([...initializers, ...written.map((l) => [l.weight, l.values] as const)]);
 }
 
 /** The layer left in float: a choice of its own, taken only where a layer is pinned to 32 bits. */

@@ -1,6 +1,7 @@
 import type { LayerCalibration } from '../calibrate/calibrate.ts';
 import { type Call, response } from '../gradient/index.ts';
-import { release, upload } from '../graph/buffer.ts';
+import { lazy, release } from '../graph/buffer.ts';
+import { Residency } from '../graph/residency.ts';
 import type { Layer } from '../graph/layers.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -40,7 +41,7 @@ export class LayerGains {
     this.#channels = layer.rows * (layer.opType === 'ConvTranspose' ? layer.groups : 1);
     this.#lookedUp = new Float64Array(layer.rows);
     this.#lookups = new Float64Array(layer.rows);
-    this.#error = upload(error, wasm);
+    this.#error = lazy(error.dims, wasm, { source: (use) => use(error), owner: Residency.of(wasm) });
     this.#squares = wasm.arena.alloc(8 * (this.#channels + 1));
     wasm.arena.f64(this.#squares, this.#channels + 1).fill(0);
   }

@@ -74,7 +74,6 @@ class LeftOutGains {
   joined(weight: string, gains: Float64Array, data: MetricData): Float64Array {
     const found = [...(this.#found?.values() ?? [])].find((f) => f.layer.weight === weight);
     if (!found) return gains;
-    if (process.env.TG) console.log(weight, found.sums.together);
     const damages = found.sums.read(this.#samples);
     const errors = leftOutErrorRows(this.context, data, found.layer);
     return Float64Array.from([...gains, ...damages.map((d, r) => (errors[r]! > 0 ? d / errors[r]! : 0))]);

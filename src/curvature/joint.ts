@@ -1,5 +1,5 @@
 import type { Plan } from '../allocate/types.ts';
-import type { Layer } from '../graph/layers.ts';
+import { turn } from '../progress.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Width } from './candidates.ts';
 import { DamageMeter } from './damage.ts';
@@ -70,7 +70,7 @@ export class JointMeasurement {
     const key = this.keyOf(widths);
     const before = this.known.get(key);
     if (before !== undefined) return before;
-    const damage = await this.measure(weightsOf(this.context, widths), this.begun.get(key)?.state);
+    const damage = await this.measure(await this.weights(widths), this.begun.get(key)?.state);
     this.known.set(key, damage);
     return damage;
   }
@@ -82,7 +82,7 @@ export class JointMeasurement {
     const before = this.begun.get(key);
     if (before) return before.damage;
     const meter = this.meter();
-    await this.run(meter, weightsOf(this.context, widths), 0, this.first);
+    await this.run(meter, await this.weights(widths), 0, this.first);
     const damage = meter.read();
     this.begun.set(key, { state: meter.state(), damage });
     return damage;
@@ -98,6 +98,26 @@ export class JointMeasurement {
     else await this.run(meter, weights, 0, this.first);
     await this.run(meter, weights, this.first, this.samples);
     return meter.read();
+  }
+
+  /** Divergence of every prediction with these weights in the place of the initializers; undefined where a loss is none. */
+  async divergences(weights: ReadonlyMap<string, Tensor>): Promise<readonly number[] | undefined> {
+    if (this.data.losses.some((l) => l.loss !== 'kl')) return undefined;
+    const meter = new DamageMeter(this.context.wasm, this.data.losses, true);
+    await this.run(meter, weights, 0, this.first);
+    await this.run(meter, weights, this.first, this.samples);
+    return meter.rows;
+  }
+
+  /** `weightsOf`, with turns for others: codes that are not kept are made anew. */
+  private async weights(widths: Widths): Promise<Map<string, Tensor>> {
+    const weights = new Map<string, Tensor>();
+    for (const [name, tensor] of replacements(this.context, widths)) {
+      weights.set(name, tensor);
+      await turn();
+      this.context.progress('measuring allocations together', 0, this.samples);
+    }
+    return weights;
   }
 
   private meter(): DamageMeter {
@@ -132,13 +152,18 @@ export function widthsIn({ layers }: Pick<Plan, 'layers'>): Widths {
 
 /** The weights an allocation puts in the place of the initializers. */
 export function weightsOf(context: Pick<MetricContext, 'layers' | 'candidates'>, widths: Widths): Map<string, Tensor> {
-  const weights = new Map<string, Tensor>();
-  for (const layer of context.layers as readonly Layer[]) {
+  return new Map(replacements(context, widths));
+}
+
+function* replacements(
+  { layers, candidates }: Pick<MetricContext, 'layers' | 'candidates'>,
+  widths: Widths,
+): Generator<readonly [name: string, tensor: Tensor]> {
+  for (const layer of layers) {
     const bits = widths.get(layer.weight) ?? 32;
     if (bits === 32) continue;
-    weights.set(layer.weight, context.candidates.tensor(layer, bits));
-    const bias = context.candidates.bias(layer, bits);
-    if (bias) weights.set(bias.name, bias.tensor);
+    yield [layer.weight, candidates.tensor(layer, bits)];
+    const bias = candidates.bias(layer, bits);
+    if (bias) yield [bias.name, bias.tensor];
   }
-  return weights;
 }

@@ -60,8 +60,6 @@ function readBeyond(nodes: readonly Node[], value: string, through: ReadonlySet<
  */
 export class LeftOut {
   readonly #sums: Float64Array;
-  /** The same of all rows together. */
-  #together = 0;
 
   /** @param constants c of every row */
   constructor(
@@ -93,14 +91,10 @@ export class LeftOut {
       const slopes = dots.slice();
       dots.fill(0);
       k.channel_dots(g, x, parts, blocks / parts, rows, inner, out);
-      for (let i = 0; i < parts; i++) {
-        let all = 0;
-        for (let r = 0; r < rows; r++) {
-          const change = this.constants[r]! * slopes[i * rows + r]! - dots[i * rows + r]!;
-          this.#sums[r] = this.#sums[r]! + change * change;
-          all += change;
-        }
-        this.#together += all * all;
+      for (let i = 0; i < parts * rows; i++) {
+        const r = i % rows;
+        const change = this.constants[r]! * slopes[i]! - dots[i]!;
+        this.#sums[r] = this.#sums[r]! + change * change;
       }
     });
   }
@@ -108,15 +102,6 @@ export class LeftOut {
   /** Damage of each row left out alone: half the mean over samples. */
   read(samples: number): Float64Array {
     return this.#sums.map((s) => s / (2 * Math.max(1, samples)));
-  }
-
-  /**
-   * How many times the sum of these damages all rows left out together do, at least 1: what rows give, unlike errors of rounding,
-   * goes together.
-   */
-  get together(): number {
-    const sum = this.#sums.reduce((a, b) => a + b, 0);
-    return sum > 0 ? Math.max(1, this.#together / sum) : 1;
   }
 }
 

@@ -1,6 +1,7 @@
 import type { Choice, CostLayer, CostTable } from '../allocate/types.ts';
 import type { Layer } from '../graph/layers.ts';
 import { gramError } from '../grid/grid.ts';
+import { turn } from '../progress.ts';
 import type { Tensor } from '../tensor.ts';
 import { DAMAGE_CAP, DamageMeter } from './damage.ts';
 import { dataFor, type MetricContext, type MetricData, registerMetric } from './metric.ts';
@@ -179,32 +180,31 @@ function unitOf(data: MetricData): CostTable['unit'] {
 
 type Price = (bits: number) => Pick<Choice, 'damage' | 'measured'>;
 
-function table(
+async function table(
   context: MetricContext,
   metric: string,
   unit: CostTable['unit'],
   priceOf: (layer: Layer, index: number) => Price,
-): CostTable {
+): Promise<CostTable> {
   const widths = [...context.widths].sort((a, b) => a - b);
-  const layers = context.layers.map((layer, i): CostLayer => {
+  const layers: CostLayer[] = [];
+  for (const [i, layer] of context.layers.entries()) {
     const price = priceOf(layer, i);
-    const choices = widths.map((bits): Choice => {
+    const choices: Choice[] = [];
+    for (const bits of widths) {
+      context.progress('pricing widths', i * widths.length + choices.length, context.layers.length * widths.length);
+      await turn();
       const { damage, measured } = price(bits);
-      return {
+      choices.push({
         bits,
         damage: Number.isNaN(damage) ? DAMAGE_CAP : Math.min(DAMAGE_CAP, Math.max(0, damage)),
         bytes: context.candidates.bytes(layer, bits),
         measured,
-      };
-    });
-    return { name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices };
-  });
+      });
+    }
+    layers.push({ name: layer.name, weight: layer.weight, opType: layer.opType, params: layer.params, choices });
+  }
   return { version: 1, metric, unit, samples: context.data?.samples ?? 0, layers };
-}
-
-/** Lets timers, signals and rendering run. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
 /** A product: engines may round powers otherwise. */

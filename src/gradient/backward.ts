@@ -1,4 +1,4 @@
-import { KappaError } from '../errors.ts';
+import { KappaError, MemoryError } from '../errors.ts';
 import { download, NodeRuntime, release, retain, upload } from '../graph/buffer.ts';
 import { describe } from '../graph/order.ts';
 import type { Session, Trace } from '../graph/session.ts';
@@ -140,7 +140,7 @@ class Pass {
       });
       return undefined;
     } catch (error) {
-      if (error instanceof KappaError) return `${describe(node)}: ${error.message}`;
+      if (error instanceof KappaError && !(error instanceof MemoryError)) return `${describe(node)}: ${error.message}`;
       throw error;
     }
   }

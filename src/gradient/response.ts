@@ -15,6 +15,7 @@ export function response<T>(wasm: Wasm, call: Call, input: number, change: Tenso
   const { node } = call;
   try {
     const inputs = call.inputs.slice(0, 2).map((t, i) => (i === input ? change : t));
+    rt.begin(inputs, []);
     const operator = findOperator(node.domain, node.opType, OPSETS.newest)!;
     return body(operator.build(specOf(node, OPSETS.newest))(inputs, rt)[0]!);
   } finally {

@@ -95,7 +95,7 @@ export class Executor {
     } catch (error) {
       if (!(error instanceof MemoryError) || before !== undefined) throw error;
       const weight = `the model's largest weight takes ${this.constants.largest}`;
-      throw new MemoryError(`${error.message}; ${weight}`, error.needed, { cause: error });
+      throw new MemoryError(`${error.message}; ${weight}`, error.needed, error.budget, { cause: error });
     } finally {
       this.#place = before;
       residency.leave(this.constants.owner);

@@ -9,7 +9,7 @@ export function atNode<T>(node: Node, body: () => T): T {
   } catch (error) {
     if (!(error instanceof KappaError) || error instanceof InterruptedError) throw error;
     const message = `${describe(node)}: ${error.message}`;
-    if (error instanceof MemoryError) throw new MemoryError(message, error.needed, { cause: error });
+    if (error instanceof MemoryError) throw new MemoryError(message, error.needed, error.budget, { cause: error });
     if (error instanceof UnsupportedError) throw new UnsupportedError(message, { cause: error });
     if (error instanceof ModelError) throw new ModelError(message, { cause: error });
     if (error instanceof DataError) throw new DataError(message, { cause: error });

@@ -166,7 +166,8 @@ class Finder {
 }
 
 const MAX_STEPS = 16;
-const QUANTIZED_ALREADY = 'quantized already';
+/** Why a weight in codes is left. */
+export const QUANTIZED_ALREADY = 'quantized already';
 const ONLY_MAIN = 'only initializers of the main graph are quantized';
 
 function reasonToLeave(

@@ -54,8 +54,9 @@ export interface Trace {
 const PLANS_KEPT = 1024;
 
 /**
- * Runs a model. Floats, and codes and sums of integer operators, live in wasm memory and are freed after their last use; all else is on the JavaScript heap. Constants
- * come into wasm memory when a node first reads them, and, where there is no room for all, layer by layer in every run.
+ * Runs a model. Floats, and codes and sums of integer operators, live in wasm memory and are freed after their last use; all else is
+ * on the JavaScript heap. Constants come into wasm memory when a node first reads them, and, where there is no room for all, layer
+ * by layer in every run.
  * Nodes that depend on initializers alone run once, at construction. Values are named as in the graph; initializers of bodies
  * too, where no other value has their name.
  */
@@ -403,7 +404,9 @@ export class Session {
       const local = new Map<string, Tensor>();
       const plan = this.#planOf(neededSteps(this.#still, [name]), [name]);
       try {
-        this.#executor.run(plan, local, (v) => this.#outer(v, undefined), this.#control());
+        // As they are written, like the first time.
+        const observe: Observer = () => {};
+        this.#executor.run(plan, local, (v) => this.#outer(v, undefined), { ...this.#control(), observe });
         return use(local.get(name)!);
       } finally {
         for (const t of local.values()) release(t);

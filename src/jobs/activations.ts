@@ -11,10 +11,18 @@ import type { Model } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
 import { roomForBias } from '../quantize/activations/bias.ts';
 import { writeDynamic } from '../quantize/activations/dynamic.ts';
-import { biasOf, whyNotMultiplied } from '../quantize/activations/operators.ts';
+import { biasOf, isDepthwise, whyNotMultiplied } from '../quantize/activations/operators.ts';
 import { type IntegerNode, type Placement, place } from '../quantize/activations/place.ts';
-import { type ActivationType, limitsOf, type SiteGrid, writeActivations } from '../quantize/activations/write.ts';
-import { whyNotInteger } from '../quantize/integer.ts';
+import { type SmallWeight, smallWeights, writeSmall } from '../quantize/activations/small.ts';
+import {
+  type ActivationType,
+  INTEGER_OPSET,
+  limitsOf,
+  ROWS_OPSET,
+  type SiteGrid,
+  writeActivations,
+} from '../quantize/activations/write.ts';
+import { integer, whyNotInteger } from '../quantize/integer.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import { mergedScales } from '../quantize/slices.ts';
 import type { Target } from '../quantize/targets.ts';
@@ -71,9 +79,11 @@ export function checkActivations(options: ActivationOptions & { readonly maxErro
     throw new UsageError('--activations: what --max-error proves is about weights alone; use one of them');
 }
 
-/** First opset of ai.onnx whose DequantizeLinear has a scale a row, and whose DynamicQuantizeLinear is there. */
-const ROWS_OPSET = 13;
+/** First opset of ai.onnx that has DynamicQuantizeLinear. */
 const DYNAMIC_OPSET = 11;
+
+const DEPTHWISE =
+  'a depthwise convolution: onnxruntime-web runs those of integers at less than half the speed of floats';
 
 /** Widths of weights whose zero points can be subtracted from their codes in int8. */
 const ASYMMETRIC: readonly number[] = [2, 3, 4, 5, 6, 7];
@@ -105,6 +115,29 @@ export async function withActivations(
   return { allocation: found, report: { ...rounded.report, mode: 'none', operators: 0, values: [], left }, over };
 }
 
+/**
+ * Rounding takes bytes: weights that filled the budget leave none. So they are made smaller, a few times over, by what the file was too
+ * large; where that does not help, the weights are as they were.
+ * @param fit the best weights whose file is at most that large; undefined where there are no others
+ */
+export async function withinBytes(
+  weights: Allocation,
+  round: (weights: Allocation) => Promise<Activated>,
+  fit: ((bytes: number) => Promise<Allocation>) | undefined,
+): Promise<Activated> {
+  const first = await round(weights);
+  let last = first;
+  for (let i = 0; fit && i < 4 && last.over > 0; i++) {
+    try {
+      last = await round(await fit(sizeOfFiles(last.allocation) - last.over));
+    } catch (error) {
+      if (error instanceof UsageError) return first;
+      throw error;
+    }
+  }
+  return last.over > 0 ? first : last;
+}
+
 async function attempted(
   wasm: Wasm,
   analyzer: CurvatureQuantizationAnalyzer,
@@ -126,6 +159,7 @@ class Work {
   private readonly base: Model;
   private readonly coded: ReadonlyMap<string, Coded>;
   private readonly able: readonly Layer[];
+  private readonly small: readonly SmallWeight[];
   private readonly left: ActivationReport['left'][number][] = [];
   private readonly method: RangeMethod;
 
@@ -140,6 +174,7 @@ class Work {
       analyzer.model,
       [...found.replaced].map(([name, t]) => makeInitializer(name, t)),
     );
+    this.small = smallWeights(wasm, this.base).filter(({ layer }) => options.target === 'node' || !isDepthwise(layer));
     this.coded = this.codes();
     this.able = analyzer.layers.filter((layer) => {
       const why = this.whyNot(layer);
@@ -195,7 +230,7 @@ class Work {
     const wrong = values.find((v) => !all.sites.some((s) => s.value === v.value));
     if (wrong) throw new UsageError(`plan, activations: '${wrong.value}' is no value that can be rounded`);
     const absent = all.sites.filter((s) => (known.get(s.value)?.bits ?? 32) === 32);
-    const placement = place(this.base, this.able, new Set(absent.map((s) => s.value)));
+    const placement = place(this.base, this.usable(), new Set(absent.map((s) => s.value)));
     if (placement.nodes.length === 0) return this.nothing();
     return this.finish(placement, (name) => {
       const { scale, zero, type } = known.get(name)!;
@@ -217,7 +252,7 @@ class Work {
       return false;
     });
     if (own.length === 0) return this.nothing();
-    const { plan, quantized } = this.quantized(own, this.coded);
+    const { plan, quantized } = this.quantized(own, this.coded, DYNAMIC_OPSET);
     const model = writeDynamic(quantized.model, own);
     const activations = { mode: 'dynamic', range: 'minmax', values: [] } as const;
     return this.result({ ...plan, activations }, { ...quantized, model }, own, []);
@@ -241,7 +276,7 @@ class Work {
     const grids: SiteGrid[] = [];
     for (const { value, group } of placement.sites) grids[group] ??= gridOf(value);
     const coded = this.withRoom(placement, grids);
-    const { plan, quantized } = this.quantized(placement.nodes, coded);
+    const { plan, quantized } = this.quantized(placement.nodes, coded, this.opset());
     const scales = (weight: string) => mergedScales(coded.get(weight)!);
     const products = this.options.target === 'node' ? 'microsoft' : 'standard';
     return { plan, quantized, grids, model: writeActivations(quantized.model, placement, grids, scales, products) };
@@ -269,43 +304,63 @@ class Work {
   }
 
   /** The weights written: in integers where these nodes multiply them, else as the plan says. */
-  private quantized(nodes: readonly IntegerNode[], coded: ReadonlyMap<string, Coded>) {
+  private quantized(nodes: readonly IntegerNode[], coded: ReadonlyMap<string, Coded>, opset: number) {
     const own = new Set(nodes.map((n) => n.layer.weight));
     const layers = this.found.plan.layers.map((l) => ({
       ...l,
       format: own.has(l.weight) ? 'integer' : l.format === 'integer' ? 'dense' : l.format,
     }));
     const plan: Plan = { ...this.found.plan, layers };
-    return { plan, quantized: this.quantizer().quantizeModel(this.base, plan, new Map(), coded) };
+    const quantized = this.quantizer(opset).quantizeModel(this.base, plan, new Map(), coded);
+    const small = this.small.flatMap(({ layer }) =>
+      own.has(layer.weight) ? [{ layer, coded: coded.get(layer.weight)! }] : [],
+    );
+    return { plan, quantized: { ...quantized, model: writeSmall(this.wasm, quantized.model, small) } };
   }
 
-  private quantizer(): PrecisionAwareQuantizer {
+  /** @param opset that is enough for `integer`, since what reads such weights is written after them */
+  private quantizer(opset = ROWS_OPSET): PrecisionAwareQuantizer {
     const { clip, scaleType } = this.analyzer.rounding;
-    return new PrecisionAwareQuantizer(this.wasm, { clip, scaleType });
+    const formats = { integer: { ...integer, opset: () => opset } };
+    return new PrecisionAwareQuantizer(this.wasm, { clip, scaleType, formats });
   }
 
   private codes(): ReadonlyMap<string, Coded> {
     const { layers } = this.found.quantized;
     const known = layers.every((l) => l.bits === 32 || l.coded !== undefined);
     const all = known ? layers : this.quantizer().quantizeModel(this.base, this.found.plan, this.analyzer.grams).layers;
-    return new Map(all.flatMap((l) => (l.coded ? [[l.weight, l.coded] as const] : [])));
+    const small = this.small.map(({ layer, coded }) => [layer.weight, coded] as const);
+    return new Map([...all.flatMap((l) => (l.coded ? [[l.weight, l.coded] as const] : [])), ...small]);
   }
 
   private whyNot(layer: Layer): string | undefined {
     const coded = this.coded.get(layer.weight);
     if (coded === undefined) return 'its weight is left in float';
+    if (this.options.target !== 'node' && isDepthwise(layer)) return DEPTHWISE;
     return whyNotInteger(coded) ?? whyNotMultiplied(this.base, layer);
   }
 
   /** Layers that can be integers in this model's opset. @throws UnsupportedError where it has none that can */
   private usable(): readonly Layer[] {
-    this.checkOpset(ROWS_OPSET);
-    return this.able;
+    this.opset();
+    return [...this.able, ...this.small.map((s) => s.layer)];
+  }
+
+  /** Opset that weights in integers are written in: with scales a row where the model can be raised to it. */
+  private opset(): number {
+    if (this.reaches(ROWS_OPSET)) return ROWS_OPSET;
+    const least = this.options.activations === 16 ? ROWS_OPSET : INTEGER_OPSET;
+    this.checkOpset(least);
+    return least;
+  }
+
+  private reaches(opset: number): boolean {
+    return (this.base.opsets.get('') ?? 0) >= opset || canRaise(this.base, opset);
   }
 
   private checkOpset(least: number): void {
     const opset = this.base.opsets.get('') ?? 0;
-    if (opset >= least || canRaise(this.base, least)) return;
+    if (this.reaches(least)) return;
     throw new UnsupportedError(
       `--activations: needs opset ${least}, the model has ${opset} and not all its operators mean the same there`,
     );

@@ -1,5 +1,9 @@
 import type { Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
+import { writtenWeights } from '../analyzer/layers.ts';
+import type { QuantizedModel } from '../quantize/quantizer.ts';
+import type { AllocationResult } from '../report/types.ts';
+import type { Tensor } from '../tensor.ts';
 
 /** A plan that was tried. */
 export interface Tried {
@@ -43,6 +47,28 @@ export function tellsApart(damage: number, baseline: number, samples: number): b
   return damage <= baseline * (1 - 1 / Math.sqrt(samples));
 }
 
+/** Standard errors that a mean difference exceeds before it is believed. */
+const SURE = 2;
+
+/**
+ * Whether the samples tell that a plan's weights do more damage than when its layers are rounded each by itself. A plan that was
+ * chosen for its damage on these samples is lucky on them, other weights are not; and few samples make most of a divergence.
+ */
+export async function tellsWorse(
+  analyzer: CurvatureQuantizationAnalyzer,
+  plan: Plan,
+  { quantized, replaced }: { readonly quantized: QuantizedModel; readonly replaced: ReadonlyMap<string, Tensor> },
+): Promise<boolean> {
+  const { joint } = analyzer.measuring!;
+  const before = await joint.divergences(analyzer.weightsOf(plan));
+  const after = await joint.divergences(writtenWeights(quantized, replaced));
+  if (!before || !after) return true;
+  const n = before.length;
+  const mean = after.reduce((sum, kl, i) => sum + (kl - before[i]!), 0) / n;
+  const square = after.reduce((sum, kl, i) => sum + (kl - before[i]! - mean) * (kl - before[i]! - mean), 0);
+  return mean * Math.sqrt(n * (n - 1)) > SURE * Math.sqrt(square);
+}
+
 /** A plan's damage where it is less than that of `best`; undefined otherwise. */
 export async function lessThan(
   analyzer: CurvatureQuantizationAnalyzer,
@@ -54,4 +80,21 @@ export async function lessThan(
   if (own.damage > WORSE_MOVE * (await analyzer.measureFirst(best)).damage) return undefined;
   const found = await analyzer.measure(plan);
   return found < damage ? found : undefined;
+}
+
+/** What a report says of a plan. */
+export function result(name: string, plan: Plan, damage: number | null, samples?: number): AllocationResult {
+  return {
+    name,
+    averageBits: plan.averageBits,
+    bytes: plan.bytes,
+    bits: plan.layers.map(({ bits, rowBits }) =>
+      rowBits ? rowBits.reduce((a, b) => a + b, 0) / rowBits.length : bits,
+    ),
+    rows: plan.layers.some((l) => l.rowBits !== undefined),
+    damage,
+    ...(samples === undefined ? {} : { samples }),
+    // The spectral table's damages are no damages in the unit of the others.
+    predicted: name === 'spectral' ? null : plan.predicted,
+  };
 }

@@ -1,10 +1,9 @@
 import { writeFacts } from '../analyzer/facts-file.ts';
 import type { CostTable, Granularity } from '../allocate/types.ts';
 import type { Dataset } from '../data/dataset.ts';
-import { UsageError } from '../errors.ts';
 import { readModel } from '../onnx/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { analyzerFor, type MeasuringOptions } from './options.ts';
+import { analyzerFor, checkLayers, type MeasuringOptions } from './options.ts';
 
 export interface MeasureOptions extends MeasuringOptions {
   /** Without data the table is a proxy made of the weights alone. */
@@ -36,8 +35,7 @@ export async function measureModel(wasm: Wasm, bytes: Uint8Array, options: Measu
   const name = options.name ?? 'model';
   const analyzer = analyzerFor(readModel(bytes, name, { external: options.external }), wasm, options);
   try {
-    if (analyzer.layers.length === 0)
-      throw new UsageError(`${name}: no weight that can be quantized (${analyzer.left.length} left out)`);
+    checkLayers(name, analyzer);
     if (options.calibration) await analyzer.calibrate(options.calibration);
     await analyzer.computeCurvature();
     const { granularity, asymmetricBits, rounding } = analyzer.rounding;

@@ -4,6 +4,7 @@ import { type AnalyzerOptions, CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING }
 import type { LossName } from '../curvature/damage.ts';
 import type { Checkpoint } from '../curvature/metric.ts';
 import { UsageError } from '../errors.ts';
+import { QUANTIZED_ALREADY } from '../graph/layers.ts';
 import type { External } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
@@ -44,7 +45,7 @@ export interface MeasuringOptions {
 
 /** Widths chosen from unless told, where the format has them all. */
 const DEFAULT_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
-/** The same for targets that multiply codes as they are. */
+/** The same for WebGPU, which multiplies codes as they are. */
 const CODE_WIDTHS: readonly number[] = [2, 4, 8];
 
 /**
@@ -72,13 +73,21 @@ export function analyzerFor(
   });
 }
 
+/** @throws UsageError for a model without a weight that can be quantized */
+export function checkLayers(name: string, { layers, left }: CurvatureQuantizationAnalyzer): void {
+  if (layers.length > 0) return;
+  const coded = left.filter((l) => l.reason === QUANTIZED_ALREADY).length;
+  const already = coded > 0 ? `, ${coded} of them quantized already` : '';
+  throw new UsageError(`${name}: no weight that can be quantized (${left.length} left out${already})`);
+}
+
 /** Widths a format can hold. @throws UsageError where one asked for is not among them */
 function formatWidths(
   named: string | undefined,
   target: Target | undefined,
   widths: readonly number[] | undefined,
 ): readonly number[] | undefined {
-  if (named === undefined && (target === 'node' || target === 'webgpu')) return widths ?? CODE_WIDTHS;
+  if (named === undefined && target === 'webgpu') return widths ?? CODE_WIDTHS;
   const format = named ?? 'dense';
   const can = FORMATS[format]?.widths;
   const wrong = can && widths?.find((b) => !can.includes(b));

@@ -4,7 +4,7 @@ import { checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { readFacts, writeFacts } from '../analyzer/facts-file.ts';
 import { DataError, UsageError } from '../errors.ts';
-import { dataOf, externalBytes, type ModelFiles, readModel, sizeOfFiles } from '../onnx/index.ts';
+import { dataOf, externalBytes, type ModelFiles, readModel } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable } from '../progress.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
@@ -17,11 +17,12 @@ import {
   checkActivations,
   integerRounding,
   withActivations,
+  withinBytes,
 } from './activations.ts';
 import { drawnDataset } from './drawn.ts';
 import type { QuantizePictures } from '../report/pictures.ts';
 import { evaluateModels } from './evaluate.ts';
-import { analyzerFor, type MeasuringOptions } from './options.ts';
+import { analyzerFor, checkLayers, type MeasuringOptions } from './options.ts';
 import { quantizePictures } from './pictures.ts';
 import { ranksOf } from './ranks.ts';
 import { type Allocation, pinsOf, Search, type SearchOptions } from './search.ts';
@@ -99,8 +100,7 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
     options.activations === undefined ? options.plan?.activations !== undefined : options.activations !== 'none';
   const analyzer = analyzerFor(model, wasm, options, wanted ? integerRounding(options) : {});
   try {
-    if (analyzer.layers.length === 0)
-      throw new UsageError(`${name}: no weight that can be quantized (${analyzer.left.length} left out)`);
+    checkLayers(name, analyzer);
     if (options.evaluation) checkDataset(options.evaluation, analyzer.session.inputs);
     if (options.bits !== undefined && !options.plan)
       analyzer.checkBudget({ averageBits: options.bits }, { pins: pinsOf(options), ties: options.ties });
@@ -124,10 +124,9 @@ export async function quantize(wasm: Wasm, bytes: Uint8Array, given: QuantizeOpt
       : found;
     const round = (own: Allocation) =>
       withActivations(wasm, analyzer, own, options, (r) => keepsBudget(r, options, evaluate));
-    let rounded = wanted ? await round(weights) : undefined;
-    // Rounding takes bytes: weights that filled the budget leave none.
-    for (let i = 0; i < 4 && rounded && rounded.over > 0 && !options.tune; i++)
-      rounded = await round(await search.fit(sizeOfFiles(rounded.allocation) - rounded.over));
+    const rounded = wanted
+      ? await withinBytes(weights, round, options.tune ? undefined : (left) => search.fit(left))
+      : undefined;
     const allocation = rounded?.allocation ?? weights;
     const evaluation = options.evaluation ? await evaluate(allocation, options.evaluation) : null;
     const seconds = (Date.now() - start) / 1000;

@@ -8,10 +8,16 @@ import { specFor } from '../curvature/candidates.ts';
 import { blockOf } from '../grid/index.ts';
 import { classBytes } from '../quantize/codes.ts';
 
-/** What the nodes of one more width of a layer take in a file, about: two planes and what joins them. */
-const SLICE_BYTES = 220;
+/** What one more width of a layer takes in a file, about: two planes and what joins them, most of it shared with other layers. */
+const SLICE_BYTES = 80;
 /** Width beyond which rows are not written apart. */
-const WIDEST = 8;
+export const WIDEST = 8;
+
+/**
+ * Rows left out count for so many times the damage predicted of each by itself: what they give, unlike errors of rounding, goes
+ * together, and rows that are seldom of use are those whose use few samples show.
+ */
+const LEFT_OUT = 3;
 
 /** What decides the widths of rows besides their damages and the budget. */
 export interface RowSettings {
@@ -36,7 +42,8 @@ export function rowsRefused(
   if (!analyzer.calibrated) return 'no calibration data to tell rows apart';
   if (table.unit === 'proxy') return `metric ${table.metric} says nothing of rows`;
   if (!analyzer.format.mixedBytes) return `format ${analyzer.format.name} has one width a weight`;
-  if (!asked && analyzer.encoding.wholeLayers !== undefined) return analyzer.encoding.wholeLayers;
+  const whole = asked ? undefined : analyzer.encoding.wholeLayers(analyzer.layers);
+  if (whole !== undefined) return whole;
   if (analyzer.rounding.granularity === 'tensor') return 'one scale a tensor serves rows of one width only';
   if (analyzer.widths.filter((b) => b <= WIDEST).length < 2) return 'there is but one width up to 8 bits';
   return undefined;
@@ -202,7 +209,7 @@ export class RowPlans {
     const gain = gains?.get(layer.weight);
     if (gain && gain.length !== layer.rows && gain.length !== 2 * layer.rows)
       throw new UsageError(
-        `gains of '${layer.weight}': expected ${layer.rows}, one for each row, or two, found ${gain.length}`,
+        `gains of '${layer.weight}': expected ${layer.rows}, one for each row, or ${2 * layer.rows}, found ${gain.length}`,
       );
     const { samples } = analyzer.calibrated!;
     // What no sample was seen to hang on counts for something: the next one may.
@@ -211,7 +218,8 @@ export class RowPlans {
     const sharesAt = (bits: number) => {
       const errors = analyzer.rowErrors(layer, bits);
       const own = bits === 0 && gain && gain.length > layer.rows ? gain.subarray(layer.rows) : gain;
-      const shares = errors.map((e, r) => e * (own ? Math.max(own[r]!, least!) : 1));
+      const times = bits === 0 ? LEFT_OUT : 1;
+      const shares = errors.map((e, r) => times * e * (own ? Math.max(own[r]!, least!) : 1));
       return { shares, total: shares.reduce((a, b) => a + b, 0) };
     };
     widths.forEach((bits, j) => {

@@ -2,21 +2,21 @@ import type { BitWidthOptimizer, Budget, OptimizerOptions } from '../allocate/op
 import type { StrategyName } from '../allocate/strategies.ts';
 import type { CostTable, Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
-import { UnsupportedError, UsageError } from '../errors.ts';
+import { MemoryError, UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
 import { makeInitializer, type ModelFiles, withGraph, writeModelFiles } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { FORMATS } from '../quantize/formats.ts';
-import type { Rest } from '../quantize/half.ts';
-import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
+import { PrecisionAwareQuantizer, type QuantizedModel, type QuantizerOptions } from '../quantize/quantizer.ts';
+import { turn } from '../progress.ts';
 import type { AllocationResult, QuantizeReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { TuneReport } from '../tune/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
-import { BASELINE, judged, lessThan, tellsApart, type Tried } from './judge.ts';
+import { BASELINE, judged, lessThan, result, tellsApart, tellsWorse, type Tried } from './judge.ts';
 import { planRanks } from './plan-ranks.ts';
-import { RowPlans, rowsRefused } from './row-plans.ts';
+import { RowPlans, rowsRefused, WIDEST } from './row-plans.ts';
 
 /** Joint measurements spent on moves away from the best plan, and how many in a row may fail. */
 const REFINEMENTS = 8;
@@ -61,7 +61,7 @@ export interface SearchOptions {
   /** Groups of layers that share a width. */
   readonly ties?: readonly (readonly string[])[] | undefined;
   /** What tensors that are not quantized are stored as: fp32 unless told. */
-  readonly rest?: Rest | undefined;
+  readonly rest?: QuantizerOptions['rest'];
   /** Name of a second file, for a model of more than 2 GiB. */
   readonly dataName?: string | undefined;
   /** Gains of rows measured before, by weight name. */
@@ -241,7 +241,7 @@ export class Search {
     const first = this.firstOf(tried.filter((t) => t.samples === undefined));
     const refined = await this.refined(first, fits, bytes, file);
     const chosen = refined ?? first;
-    const own = await this.inSequence(chosen);
+    const own = await this.inSequence(chosen, tried.find((t) => t.name === BASELINE)?.damage ?? undefined);
     const uniform = tried.find((t) => t.name === BASELINE && t !== first);
     const last = (await this.closeInSequence(uniform, own?.tried ?? chosen)) ?? own;
     const winner = last?.tried ?? chosen;
@@ -278,14 +278,19 @@ export class Search {
   }
 
   /**
-   * The chosen plan rounded once more, layer after layer on what the layers before it give once quantized; undefined where
-   * that does no less damage, or there is nothing to do it with.
+   * The chosen plan rounded once more, layer after layer on what the layers before it give once quantized; undefined where the
+   * samples tell that this does more damage, or there is nothing to do it with.
+   * @param most damage it may do
    */
-  private async inSequence({ name, plan, damage }: Tried): Promise<{ tried: Tried; written: Written } | undefined> {
+  private async inSequence(
+    { name, plan, damage }: Tried,
+    most = Number.POSITIVE_INFINITY,
+  ): Promise<{ tried: Tried; written: Written } | undefined> {
     if (damage === null || plan.layers.every((l) => l.bits === 32 || l.rounding === 'nearest')) return undefined;
     const written = this.write(plan, await this.analyzer.sequential(plan));
     const after = await this.analyzer.measureWritten(written.quantized, written.replaced);
-    return after < damage ? { tried: { name: `${name}, in sequence`, plan, damage: after }, written } : undefined;
+    if (after >= damage && (after > most || (await tellsWorse(this.analyzer, plan, written)))) return undefined;
+    return { tried: { name: `${name}, in sequence`, plan, damage: after }, written };
   }
 
   /** Uniform widths in sequence, which may help them more than it helped a plan that did not do much better: where they end below it. */
@@ -396,10 +401,18 @@ export class Search {
     try {
       this.gains ??= await this.analyzer.rowGains();
     } catch (error) {
-      if (!(error instanceof UnsupportedError)) throw error;
+      const short = error instanceof MemoryError && error.budget;
+      if (!(error instanceof UnsupportedError) || short) throw error;
       this.note = `rows are told apart by their own errors alone: ${error.message}`;
     }
     const settings = { pins: pinsOf(this.options), ties: this.options.ties, rounding: this.rounding };
+    for (const [i, layer] of this.analyzer.layers.entries())
+      for (const bits of this.analyzer.widths) {
+        if (bits > WIDEST) continue;
+        this.analyzer.rowErrors(layer, bits);
+        await turn();
+        this.analyzer.progress('errors of rows', i, this.analyzer.layers.length);
+      }
     const of = (gains: typeof this.gains, omit = false) =>
       new RowPlans(this.analyzer, table, gains, { ...settings, omit });
     if (this.gains) {
@@ -439,23 +452,15 @@ export class Search {
   }
 
   /** Whether a layer of a plan is to be coded as the analyzer's candidates are. */
-  private isOwn({
-    bits,
-    rowBits,
-    granularity,
-    symmetric,
-    asymmetricBits,
-    rounding,
-    format,
-  }: Plan['layers'][number]): boolean {
+  private isOwn(p: Plan['layers'][number]): boolean {
     const own = this.analyzer.rounding;
-    const asymmetric = (b: number) => (asymmetricBits ? asymmetricBits.includes(b) : !symmetric);
+    const asymmetric = (b: number) => (p.asymmetricBits ? p.asymmetricBits.includes(b) : !p.symmetric);
     return (
-      granularity === own.granularity &&
-      rounding === own.rounding &&
-      FORMATS[format]?.scaleTypes.includes(own.scaleType) === true &&
-      this.analyzer.widths.includes(bits) &&
-      (rowBits ?? [bits]).every((b) => asymmetric(b) === own.asymmetricBits.includes(b))
+      p.granularity === own.granularity &&
+      p.rounding === own.rounding &&
+      FORMATS[p.format]?.scaleTypes.includes(own.scaleType) === true &&
+      this.analyzer.widths.includes(p.bits) &&
+      (p.rowBits ?? [p.bits]).every((b) => asymmetric(b) === own.asymmetricBits.includes(b))
     );
   }
 }
@@ -479,20 +484,4 @@ function withInitializers(model: Model, replaced: ReadonlyMap<string, Tensor>): 
     return own ? makeInitializer(t.name, own) : t;
   });
   return withGraph(model, { initializers });
-}
-
-function result(name: string, plan: Plan, damage: number | null, samples?: number): AllocationResult {
-  return {
-    name,
-    averageBits: plan.averageBits,
-    bytes: plan.bytes,
-    bits: plan.layers.map(({ bits, rowBits }) =>
-      rowBits ? rowBits.reduce((a, b) => a + b, 0) / rowBits.length : bits,
-    ),
-    rows: plan.layers.some((l) => l.rowBits !== undefined),
-    damage,
-    ...(samples === undefined ? {} : { samples }),
-    // The spectral table's damages are no damages in the unit of the others.
-    predicted: name === 'spectral' ? null : plan.predicted,
-  };
 }

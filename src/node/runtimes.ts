@@ -14,6 +14,7 @@ import {
   boundOf,
   differenceOf,
   objectionTo,
+  rangesOf,
   type RuntimeMemory,
   type RuntimeName,
   type RuntimeResult,
@@ -176,8 +177,9 @@ async function verifyIn(
   };
   const short = shortage(runtime, own.bytes, both);
   const outcome = short === undefined ? await runTask(task, options) : unstarted(short);
-  const difference = compare(wasm, own.written, outcome.outputs.written);
-  const originalDifference = compare(wasm, own.original, outcome.outputs.original);
+  const ranges = rangesOf(own.model);
+  const difference = compare(wasm, own.written, outcome.outputs.written, ranges);
+  const originalDifference = compare(wasm, own.original, outcome.outputs.original, ranges);
   const bound = boundOf(own.model, originalDifference?.relative ?? null);
   const [run] = outcome.runs;
   const objection = difference && objectionTo(difference, bound);
@@ -189,7 +191,7 @@ async function verifyIn(
     difference: difference?.relative ?? null,
     bound,
     originalDifference: originalDifference?.relative ?? null,
-    defaultDifference: compare(wasm, own.written, outcome.outputs.defaults)?.relative ?? null,
+    defaultDifference: compare(wasm, own.written, outcome.outputs.defaults, ranges)?.relative ?? null,
     load: times(outcome.load),
     run: times(run),
     memory: judged.status === 'agrees' && small ? await memoryOf(task, own.bytes.original, options) : null,
@@ -216,8 +218,13 @@ const unstarted = (reason: string): TaskOutcome => ({
 
 const times = (rounds: Rounds | undefined) => (rounds ? timesOf(rounds.written, rounds.original) : null);
 
-function compare(wasm: Wasm, ours: readonly Values[], theirs: readonly Values[] | undefined) {
-  return theirs && ours.length > 0 ? differenceOf(wasm, ours, theirs) : undefined;
+function compare(
+  wasm: Wasm,
+  ours: readonly Values[],
+  theirs: readonly Values[] | undefined,
+  ranges: ReadonlyMap<string, number>,
+) {
+  return theirs && ours.length > 0 ? differenceOf(wasm, ours, theirs, ranges) : undefined;
 }
 
 /** Status and reason: what was found wrong, or what went wrong, and whose fault that is. */

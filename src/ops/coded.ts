@@ -1,156 +1,34 @@
-import type { DType, Tensor } from '../tensor.ts';
+import type { Tensor } from '../tensor.ts';
 import type { ConvAttributes } from './convolution.ts';
+import {
+  type Addend,
+  bytes,
+  type Clamp,
+  type Coded,
+  type Coding,
+  codingOf,
+  LARGEST,
+  MOST,
+  type Operand,
+  operand,
+  requantizing,
+  type Target,
+  valuesOf,
+} from './coded-operands.ts';
 import { productsOf } from './gemm.ts';
 import { bytesOf, integerProduct } from './integer.ts';
 import { type IntegerConvolution, integerConvolution, runConvolution } from './integer-conv.ts';
-import { CODE_MEMORY, CODE_RANGES } from './linear.ts';
+import { CODE_MEMORY } from './linear.ts';
 import type { Runtime } from './op.ts';
 import { elements, product, sameDims } from './shape.ts';
+
+export type { Addend, Clamp, Coded, Target } from './coded-operands.ts';
 
 /**
  * Operators between DequantizeLinear and QuantizeLinear on the codes themselves, as runtimes fuse them: exact sums in int32, one
  * multiplication in float by x_scale w_scale / y_scale, ties to even, saturated (ONNX "QLinearConv", "QLinearMatMul"). Each returns
  * undefined for operands that this is not defined for, or whose sums might leave 32 bits: they are to be decoded then.
  */
-
-/** What DequantizeLinear reads. */
-export interface Coded {
-  readonly codes: Tensor;
-  readonly scale: Tensor;
-  readonly zero: Tensor | undefined;
-  readonly axis: number;
-}
-
-/** What QuantizeLinear reads beside its input: one of each. The type is uint8 where there is no zero point. */
-export interface Target {
-  readonly scale: Tensor;
-  readonly zero: Tensor | undefined;
-}
-
-/** Bounds in float before rounding. */
-export interface Clamp {
-  readonly low: number;
-  readonly high: number;
-}
-
-/** An addend a channel: floats, or codes. */
-export type Addend = Tensor | Coded | undefined;
-
-/** Codes of at most 8 bits as bytes, with one scale and zero point, or one a row. */
-interface Operand {
-  readonly codes: Tensor;
-  readonly scales: Float32Array;
-  readonly zero: Tensor | undefined;
-}
-
-const BYTES: Partial<Record<DType, 'int8' | 'uint8'>> = {
-  int8: 'int8',
-  int4: 'int8',
-  int2: 'int8',
-  uint8: 'uint8',
-  uint4: 'uint8',
-  uint2: 'uint8',
-};
-
-/** Bound on sums: beyond it int32 wraps. */
-const MOST = 2 ** 31 - 1;
-/** Largest product of two codes less their zero points. */
-const LARGEST = 255 * 255;
-/** A float addend is rounded to units of the sums: these may be at most so much of a code. */
-const FINE = 1 / 16;
-
-function positive(scales: Float32Array): boolean {
-  return scales.every((s) => s > 0 && s < Infinity);
-}
-
-function bytes(t: Tensor, dtype: 'int8' | 'uint8'): Tensor {
-  return t.dtype === dtype ? t : { dtype, dims: t.dims, data: t.data };
-}
-
-/** @param rows axis along which scales may differ; -1 for none */
-function operand({ codes, scale, zero, axis }: Coded, rows: number): Operand | undefined {
-  const dtype = BYTES[codes.dtype];
-  if (dtype === undefined || scale.dtype !== 'float' || scale.dims.length > 1) return undefined;
-  const scales = elements(scale).slice();
-  const at = axis < 0 ? axis + codes.dims.length : axis;
-  if (scales.length !== 1 && (at !== rows || scales.length !== codes.dims[rows])) return undefined;
-  if (!positive(scales)) return undefined;
-  if (zero === undefined) return { codes: bytes(codes, dtype), scales, zero };
-  if (zero.dtype !== codes.dtype || product(zero.dims) !== scales.length) return undefined;
-  return { codes: bytes(codes, dtype), scales, zero: bytes(zero, dtype) };
-}
-
-/** How sums become codes. */
-interface Coding {
-  readonly type: 0 | 1;
-  readonly dtype: 'int8' | 'uint8';
-  readonly scale: number;
-  readonly zero: number;
-  readonly lo: number;
-  readonly hi: number;
-}
-
-function roundEven(v: number): number {
-  const low = Math.floor(v);
-  return v - low === 0.5 ? low + (low % 2 === 0 ? 0 : 1) : Math.round(v);
-}
-
-function codingOf({ scale, zero }: Target, { low, high }: Clamp): Coding | undefined {
-  const dtype = zero?.dtype ?? 'uint8';
-  if (dtype !== 'int8' && dtype !== 'uint8') return undefined;
-  if (scale.dtype !== 'float' || product(scale.dims) !== 1 || (zero && product(zero.dims) !== 1)) return undefined;
-  const s = elements(scale)[0]!;
-  if (!(s > 0 && s < Infinity) || Number.isNaN(low) || Number.isNaN(high)) return undefined;
-  const z = zero === undefined ? 0 : Number(zero.data[0]);
-  const [least, most] = CODE_RANGES[dtype]!;
-  const code = (v: number) => Math.min(Math.max(roundEven(Math.fround(v / s)) + z, least), most);
-  return { type: dtype === 'uint8' ? 0 : 1, dtype, scale: s, zero: z, lo: code(low), hi: code(high) };
-}
-
-/** The values of an addend [n] or [1, n]; null where it is another. */
-function valuesOf(addend: Addend, n: number): Float64Array | undefined | null {
-  if (addend === undefined) return undefined;
-  const t = 'codes' in addend ? addend.codes : addend;
-  if (product(t.dims) !== n || (t.dims.length > 0 && t.dims[t.dims.length - 1] !== n)) return null;
-  if (!('codes' in addend)) return t.dtype === 'float' ? Float64Array.from(elements(t)) : null;
-  const { scale, zero } = addend;
-  if (t.dtype !== 'int32' || t.dims.length > 1 || scale.dtype !== 'float' || scale.dims.length > 1) return null;
-  const scales = elements(scale);
-  if ((scales.length !== 1 && scales.length !== n) || (zero && elements(zero).some((z) => z !== 0))) return null;
-  const codes = t.data as Int32Array;
-  return Float64Array.from(codes, (c, i) => c * scales[scales.length === 1 ? 0 : i]!);
-}
-
-interface Requantizing {
-  readonly factors: Float32Array;
-  readonly bias: Tensor | undefined;
-}
-
-/**
- * Factors and addends of the sums of `depth` products, one a channel.
- * @returns undefined where sums may wrap, or addends are too coarse in their units
- */
-function requantizing(
-  x: Operand,
-  w: Operand,
-  y: Coding,
-  n: number,
-  depth: number,
-  addend: Addend,
-): Requantizing | undefined {
-  const values = valuesOf(addend, n);
-  if (values === null) return undefined;
-  const unit = (i: number) => Math.fround(x.scales[0]! * w.scales[w.scales.length === 1 ? 0 : i]!);
-  const factors = Float32Array.from({ length: n }, (_, i) => unit(i) / y.scale);
-  if (!factors.every((f) => f < Infinity)) return undefined;
-  const room = MOST - LARGEST * depth;
-  if (room < 0) return undefined;
-  if (values === undefined) return { factors, bias: undefined };
-  const coarse = addend !== undefined && !('codes' in addend) && factors.some((f) => f > FINE);
-  const sums = values.map((v, i) => roundEven(v / unit(i)));
-  if (coarse || !sums.every((s) => Math.abs(s) <= room)) return undefined;
-  return { factors, bias: { dtype: 'int32', dims: [n], data: Int32Array.from(sums) } };
-}
 
 /** A convolution of codes made ready: all but the codes of x. */
 interface Ready {

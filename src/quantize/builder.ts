@@ -1,6 +1,6 @@
 import type { Attribute, Graph, Initializer, Model, Node } from '../onnx/model.ts';
 import { makeInitializer, makeNode } from '../onnx/index.ts';
-import { type Tensor, tensor } from '../tensor.ts';
+import { DATA_TYPES, type Tensor, tensor } from '../tensor.ts';
 
 /** Nodes and initializers, in an order in which each node comes after what it reads. */
 export interface Part {
@@ -99,12 +99,13 @@ export class Builder {
 
   /** Indices that put the `count` elements of a vector in order, the largest first, of equal ones the first first. */
   largest(value: string, count: number): string {
-    const indices = this.#value();
-    const old = this.opset < 10;
-    const attributes: Record<string, Attribute> = old ? { k: { type: 'int', value: count } } : {};
-    const inputs = old ? [value] : [value, this.int64s([count])];
-    this.#target().nodes.push(makeNode('TopK', inputs, [this.#value(), indices], attributes));
-    return indices;
+    return this.#topK(value, count, {});
+  }
+
+  /** The inverse of a permutation of that many: where each number is to be found in it. */
+  inverse(permutation: string, count: number): string {
+    if (this.opset >= 11) return this.#topK(permutation, count, { largest: { type: 'int', value: 0 } });
+    return this.largest(this.node('Neg', [this.cast(permutation, DATA_TYPES.float)]), count);
   }
 
   /** `value` as another element type. */
@@ -135,6 +136,15 @@ export class Builder {
   /** What is shared so far. */
   common(): Part {
     return this.#common;
+  }
+
+  #topK(value: string, count: number, given: Readonly<Record<string, Attribute>>): string {
+    const indices = this.#value();
+    const old = this.opset < 10;
+    const attributes: Record<string, Attribute> = old ? { ...given, k: { type: 'int', value: count } } : given;
+    const inputs = old ? [value] : [value, this.int64s([count])];
+    this.#target().nodes.push(makeNode('TopK', inputs, [this.#value(), indices], attributes));
+    return indices;
   }
 
   #target(): { nodes: Node[]; initializers: Initializer[] } {

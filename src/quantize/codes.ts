@@ -102,7 +102,7 @@ function rowCodes(
   return { value, float: false, bytes, order: classBytes(dims[rowAxis]!) };
 }
 
-/** Of each row is stored which of the widths 0 and 2..8 it has: a number below 8. */
+/** Of each row is stored which of the widths 0 and 2..8 it has: 8 less the width, 7 for 0. */
 const CLASS_BITS = 3;
 
 /** Bytes that tell where each of so many rows of different widths is to be found. */
@@ -113,20 +113,19 @@ export function classBytes(rows: number): number {
 function rowClasses(coded: QuantizedWeight['coded']): Uint8Array {
   const out = new Uint8Array(coded.reduce((n, s) => n + s.grid.rows, 0));
   for (const { rows, grid } of coded)
-    for (let i = 0; i < grid.rows; i++) out[rows?.[i] ?? i] = grid.bits === 0 ? 0 : grid.bits - 1;
+    for (let i = 0; i < grid.rows; i++) out[rows?.[i] ?? i] = 8 - Math.max(1, grid.bits);
   return out;
 }
 
 /**
  * Where each row lies among those joined by width, from the planes of the rows' classes. TopK puts the rows in order of their
- * classes, of equal ones the first first (ONNX "TopK": the lower index breaks ties); the order of that order is each row's place.
+ * widths, of equal ones the first first (ONNX "TopK": the lower index breaks ties); the order of that order is each row's place.
  * @param skipped rows that come first in that order and stand nowhere: they get place 0, as does the one behind them
  */
 function places(b: Builder, rows: number, planes: readonly string[], skipped: number): string {
   const view = [rows];
   const { value, float } = joined(b, CLASS_BITS, { view, rowAxis: 0 }, planes);
-  const order = (v: string): string => b.largest(b.node('Neg', [v]), rows);
-  const rank = order(b.cast(order(float ? value : b.cast(value, DATA_TYPES.float)), DATA_TYPES.float));
+  const rank = b.inverse(b.largest(float ? value : b.cast(value, DATA_TYPES.float), rows), rows);
   if (skipped <= 0) return rank;
   const moved = b.node('Sub', [b.cast(rank, DATA_TYPES.float), b.floats([skipped])]);
   return b.cast(b.node('Relu', [moved]), DATA_TYPES.int32);

@@ -3,7 +3,7 @@ import type { Model } from '../onnx/model.ts';
 import { Surroundings } from './around.ts';
 import type { WeightFormat, WrittenSpec } from './format.ts';
 import { FORMATS } from './formats.ts';
-import { type Choice, chooseFormat, type Target } from './targets.ts';
+import { type Choice, chooseFormat, multipliesCodes, type Target } from './targets.ts';
 
 /** The format of every layer of a model at every width, for one target. */
 export class Encoding {
@@ -36,9 +36,9 @@ export class Encoding {
     return this.format(layer, spec).bytes(layer.rows, layer.cols, spec);
   }
 
-  /** Why rows of one layer are not given different widths for this target unless that is asked for; undefined where they are. */
-  get wholeLayers(): string | undefined {
-    return this.forced === undefined && (this.target === 'node' || this.target === 'webgpu')
+  /** Why rows of one layer are not given different widths unless that is asked for; undefined where they are. */
+  wholeLayers(layers: readonly Layer[]): string | undefined {
+    return this.forced === undefined && multipliesCodes(this.target, layers)
       ? `target ${this.target} multiplies codes of one width a layer as they are`
       : undefined;
   }

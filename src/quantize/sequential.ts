@@ -93,6 +93,7 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
     progress?.('quantizing in sequence', i, groups.length);
     const inputs = group.reads.length > 0 ? await measure(wasm, stages, i, group, pairs, weights, options) : new Map();
     for (const layer of group.layers) {
+      progress?.('quantizing in sequence', i, groups.length);
       const made = quantized(wasm, layer, planned.get(layer.weight)!, inputs.get(layer.weight), options);
       coded.set(layer.weight, made);
       weights.set(layer.weight, weightOfRows(wasm, layer, decode(wasm, made)));
@@ -171,7 +172,7 @@ async function measure(
   group: Group,
   pairs: Pair[],
   weights: ReadonlyMap<string, Tensor>,
-  { float, gram, kept: most = KEPT }: Pick<SequentialOptions, 'float' | 'gram' | 'kept'>,
+  { float, gram, kept: most = KEPT, progress }: SequentialOptions,
 ): Promise<Map<string, Measured>> {
   const samples = pairs.reduce((n, p) => n + p.count, 0);
   const sums = alike(group.layers).map((layers) => ({
@@ -201,6 +202,7 @@ async function measure(
       pair.quantized = after.next;
       kept += bytesOf(before.next) + (same ? 0 : bytesOf(after.next));
       if (kept > most && i + 1 < pairs.length) pairs.length = i + 1;
+      progress?.('quantizing in sequence', index, stages.count);
       await new Promise((resolve) => setTimeout(resolve, 0));
     }
     return new Map(

@@ -36,6 +36,10 @@ export class Stages {
     this.parts = partsOf(model, cuts);
   }
 
+  get count(): number {
+    return this.parts.length;
+  }
+
   /**
    * Stage `index`, ready to run.
    * @param example values as the stage before gave them, or feeds for the first stage

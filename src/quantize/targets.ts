@@ -33,19 +33,35 @@ const PRODUCT = 'multiplied straight from the codes, which stay in memory as the
 const TABLE: Preference = ['nbits-table', 'only the rows asked for are decoded'];
 
 /**
- * What each target runs fast, measured: onnxruntime-web's products of 4-bit codes take five times those of floats, on one row; in
- * onnxruntime-node they take half, at 2 and 8 bits ten times. Its WebGPU backend has such products of 4 and 8 bits, and no
- * GatherBlockQuantized. Operators behind DequantizeLinear decode in every run.
+ * Weights from which on onnxruntime-node multiplies 4-bit codes no slower than floats, whatever the number of rows: these no longer
+ * fit its caches. One row of 4096 x 4096 weights takes 0.4 of the time; four rows of 1024 x 1024 take 1.7 times as long.
+ */
+const LEAST_ON_NODE = 2 ** 23;
+
+/**
+ * What each target runs fast. onnxruntime-web's products of 4-bit codes take one and a half to five times those of floats, products
+ * of 2 and 8 bits in onnxruntime-node several times; what DequantizeLinear decodes it decodes in every run. The WebGPU backend has
+ * products of 4 and 8 bits and no GatherBlockQuantized.
  */
 const PREFERENCES: Readonly<Record<Target, (wanted: Wanted) => readonly Preference[]>> = {
   any: () => [DECODED],
   web: () => [DECODED],
   webgpu: ({ spec: { bits } }) => (bits === 4 || bits === 8 ? [['nbits', PRODUCT], DECODED] : [DECODED]),
-  node: ({ layer, spec: { bits } }) => {
-    if (layer.opType === 'Gather') return [TABLE, DECODED];
+  node: ({ layer: { opType, params }, spec: { bits } }) => {
+    if (params < LEAST_ON_NODE) return [DECODED];
+    if (opType === 'Gather') return [TABLE, DECODED];
     return bits === 4 ? [['nbits', PRODUCT], DECODED] : [DECODED];
   },
 };
+
+/**
+ * Whether a target has products of codes that it runs faster than those of decoded weights for any of these layers: they need one
+ * width a layer.
+ */
+export function multipliesCodes(target: Target, layers: readonly Layer[]): boolean {
+  if (target === 'webgpu') return true;
+  return target === 'node' && layers.some((l) => l.params >= LEAST_ON_NODE);
+}
 
 /** What stands for a format that was asked for. */
 const ASKED: Readonly<Record<string, readonly Preference[]>> = {

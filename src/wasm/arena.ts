@@ -233,7 +233,8 @@ export class Arena {
     const needed = this.#base + this.#used + size;
     const use = `${this.#used} in use, ${have} of at most ${this.#limit} reserved`;
     const advice = `${needed} or more would be needed here: use a smaller batch or raise the limit (--max-memory, maxBytes)`;
-    return new MemoryError(`wasm memory: cannot allocate ${asked} bytes: ${use}; ${advice}`, needed);
+    const message = `wasm memory: cannot allocate ${asked} bytes: ${use}; ${advice}`;
+    return new MemoryError(message, needed, this.#limit < ADDRESSABLE);
   }
 
   #insert(ptr: number, size: number): void {

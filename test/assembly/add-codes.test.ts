@@ -23,8 +23,11 @@ test('add_codes is decoding, adding and encoding', () => {
         for (const n of LENGTHS) {
           const next = random(n + 2 * a + b);
           const bench = new Bench(wasm);
-          const draw = (t: 0 | 1) =>
-            TYPES[t].array.from({ length: n }, () => TYPES[t].lo + Math.floor(256 * next())) as Int8Array;
+          const draw = (t: 0 | 1) => {
+            const codes = new TYPES[t].array(n);
+            for (let i = 0; i < n; i++) codes[i] = TYPES[t].lo + Math.floor(256 * next());
+            return codes;
+          };
           const [x, y] = [draw(a), draw(b)];
           const [za, zb, zero] = [a ? -3 : 120, b ? 5 : 0, type ? -7 : 11];
           // Scales that are powers of two make ties.

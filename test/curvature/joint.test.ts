@@ -37,8 +37,8 @@ await analyzer.costTable();
 let runs = 0;
 const counting: MetricContext = {
   ...context!,
-  progress: () => {
-    runs++;
+  progress: (_, done) => {
+    if (done > 0) runs++;
   },
 };
 const joint = new JointMeasurement(counting, { ...context!.data!, batch: 16 }, { start: 0, samples: SAMPLES });

@@ -6,6 +6,7 @@ import { fuse } from '../../src/graph/fuse.ts';
 import { Session } from '../../src/graph/index.ts';
 import { inlined } from '../../src/graph/inline.ts';
 import { type Host, stepsOf } from '../../src/graph/steps.ts';
+import { loadKernels } from '../../src/node.ts';
 import { writeModel } from '../../src/onnx/index.ts';
 import type { Attribute, Node } from '../../src/onnx/model.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
@@ -293,6 +294,33 @@ test('products of integers times scales, bit for bit', () => {
     assert.equal(session.run(feeds).y!.data, plain.y!.data, `${dynamic} ${scale} ${bias}`);
     session.dispose();
   }
+});
+
+test('codes of convolutions, sums and products are the same by two threads', async () => {
+  const next = random(61);
+  const q = new Qdq('int8', next);
+  const range = q.range(0.03, 4);
+  const x = q.round('x', range);
+  const tiled = q.round(
+    q.add('Conv', [x, q.weight([36, 20, 3, 3], 0).value], { pads: ints(1, 1, 1, 1) }),
+    q.range(0.3, 0),
+  );
+  const strided = q.round(
+    q.add('Conv', [x, q.weight([36, 20, 5, 5], 0).value], { pads: ints(2, 2, 2, 2) }),
+    q.range(0.3, 9),
+  );
+  const sum = q.round(q.add('Add', [tiled, strided]), q.range(0.4, 1));
+  q.add('MatMul', [sum, q.weight([45, 70], 1).value], {}, 'y');
+  const built = finish(q, image(next, 2, 20, 41, 45), ['y'], ['float']);
+  const results: Tensor[] = [];
+  for (const threads of [1, 2]) {
+    const engine = await loadKernels({ threads });
+    const session = new Session(modelOf(built.graph), engine);
+    results.push(session.run(built.feeds).y!);
+    session.dispose();
+    engine.dispose();
+  }
+  assert.equal(results[1]!.data, results[0]!.data);
 });
 
 /** A small network: convolution, sum with its input, product with an addend that is no vector, product with one that is. */

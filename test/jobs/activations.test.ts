@@ -11,7 +11,7 @@ import type { Model } from '../../src/onnx/model.ts';
 import { quantizeText } from '../../src/report/quantize.ts';
 import { failure, loadWasm } from '../helpers.ts';
 import { inputFor, residual, sequence } from '../quantize/activations/nets.ts';
-import { relativeDifference, runIn } from '../quantize/run.ts';
+import { RUNTIMES, relativeDifference, runIn } from '../quantize/run.ts';
 import { throws } from '../throws.ts';
 
 const test = suite('jobs/activations');
@@ -129,9 +129,30 @@ test('what cannot be is refused', async () => {
   assert.is(activationsIn({ format: 'dense' }), undefined);
   // Clip's limits are attributes before opset 11: it cannot be raised.
   const old = residual(10);
-  const error = await failure(job(old, { calibration: data(old), activations: 8 }));
-  assert.instance(error, UnsupportedError);
-  assert.match(error.message, /opset 13/);
+  for (const activations of [16, 'dynamic'] as const) {
+    const data16 = activations === 16 ? { calibration: data(old), activations } : { activations: 8 as const };
+    const error = await failure(job(old, data16));
+    assert.instance(error, UnsupportedError);
+    assert.match(error.message, activations === 16 ? /opset 13/ : /opset 11/);
+  }
+});
+
+test('a model that cannot be raised to opset 13 gets operators of integers themselves', async () => {
+  const m = residual(10);
+  const found = await job(m, { calibration: data(m), activations: 8 });
+  const model = readModel(found.bytes);
+  assert.is(model.opsets.get(''), 10);
+  const ops = opsIn(found.bytes);
+  assert.equal(
+    [ops.filter((o) => o === 'QLinearConv').length, ops.includes('Conv'), ops.includes('Clip')],
+    [4, false, false],
+  );
+  const own = run(found.bytes, m);
+  assert.ok(relativeDifference(own, run(writeModel(m), m)) < 0.05);
+  for (const runtime of RUNTIMES) {
+    const { y } = await runIn(runtime, found.bytes, { x: inputFor(m, 8, 3) });
+    assert.ok(relativeDifference(y!, own) < 0.01, runtime);
+  }
 });
 
 test.run();

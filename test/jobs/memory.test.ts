@@ -30,6 +30,7 @@ test('quantizing under a budget that the weights do not fit into gives the same 
       bits: 5,
       calibration: calibration(),
       widths: [4, 8],
+      rounding: 'nearest',
       batch: 8,
     });
     return { bytes, text: JSON.stringify({ plan, table, output: report.output }) };

@@ -76,7 +76,10 @@ test('gains at hand serve another budget', async () => {
   assert.equal(reused.bytes, fresh.bytes);
   assert.equal(reused.gains, fresh.gains);
   const short = new Map([...gains!].map(([weight, of]) => [weight, of.slice(1)]));
-  await refused(/gains of '0.weight': expected 40, one for each row, found 39/, run({ bits: 4, table, gains: short }));
+  await refused(
+    /gains of '0.weight': expected 40, one for each row, or 80, found 79/,
+    run({ bits: 4, table, gains: short }),
+  );
 });
 
 test('a plan with rows read back makes the same file', async () => {

@@ -197,6 +197,26 @@ test('decoded once', () => {
   assert.is(t.tensor(), t.tensor());
 });
 
+test('floats as the file has them, without a copy; a large copy is shared while it is held', () => {
+  const data = Float32Array.from({ length: 40000 }, (_, i) => i / 7);
+  for (const pad of [1, 2, 3, 4]) {
+    const bytes = new Uint8Array(data.buffer);
+    const proto = tensorProto('x'.repeat(pad), 1, [200, 200], len(9, bytes));
+    const t = readTensor(proto, 't');
+    const found = t.floatBytes!()!;
+    assert.is(found.buffer, proto.buffer);
+    assert.is(Buffer.compare(found, bytes), 0);
+    const one = t.tensor().data;
+    assert.is(t.tensor().data, one);
+    assert.equal(one.subarray(0, 9), data.subarray(0, 9));
+  }
+  const typed = readTensor(tensorProto('a', 1, [1], fixed32(4, 0x3f800000)), 't');
+  assert.is(typed.floatBytes!(), undefined);
+  const short = readTensor(tensorProto('a', 1, [3], len(9, new Uint8Array(8))), 't');
+  assert.is(short.floatBytes!(), undefined);
+  assert.is(readTensor(tensorProto('a', 6, [2], len(9, new Uint8Array(8))), 't').floatBytes!(), undefined);
+});
+
 test('makeInitializer', () => {
   const w = makeInitializer('w', tensor('int4', [3], Int8Array.of(-8, 7, 0)));
   assert.equal([w.name, w.dataType, w.dims, w.wire], ['w', 22, [3], undefined]);

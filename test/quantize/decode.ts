@@ -1,11 +1,12 @@
 import * as assert from 'uvu/assert';
 import type { PlanLayer } from '../../src/allocate/types.ts';
 import { withInitializers } from '../../src/graph/index.ts';
+import type { Model } from '../../src/onnx/model.ts';
 import { makeInitializer, writeModel } from '../../src/onnx/index.ts';
 import { FORMATS, PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
 import { loadWasm } from '../helpers.ts';
 import { CASES, type Case, planFor, separateLayers } from './models.ts';
-import { RUNTIMES, runIn } from './run.ts';
+import { RUNTIMES, type Runtime, runHere, runIn } from './run.ts';
 
 const wasm = await loadWasm();
 
@@ -62,9 +63,11 @@ export async function checkDecoding(
     model,
     result.layers.map((l) => makeInitializer(l.weight, l.values)),
   );
-  for (const runtime of RUNTIMES) {
-    const expected = await runIn(runtime, writeModel(floats), feeds);
-    const found = await runIn(runtime, writeModel(result.model), feeds);
+  const run = (runtime: Runtime | 'here', m: Model) =>
+    runtime === 'here' ? runHere(wasm, writeModel(m), feeds) : runIn(runtime, writeModel(m), feeds);
+  for (const runtime of [...RUNTIMES, 'here'] as const) {
+    const expected = await run(runtime, floats);
+    const found = await run(runtime, result.model);
     for (const [i, { plan, which }] of tried.entries()) {
       const { bits, granularity, symmetric } = plan;
       const { opType, dims } = CASES[which]!;

@@ -4,13 +4,14 @@ import type { PlanLayer } from '../../src/allocate/types.ts';
 import { UsageError } from '../../src/errors.ts';
 import { findLayers, withInitializers } from '../../src/graph/index.ts';
 import { decode, encode, fromRows, type GridSpec, toRows } from '../../src/grid/index.ts';
+import type { Model } from '../../src/onnx/model.ts';
 import { makeInitializer, readModel, writeModel } from '../../src/onnx/index.ts';
 import { FORMATS, PrecisionAwareQuantizer } from '../../src/quantize/index.ts';
 import { totalBytes } from '../../src/quantize/format.ts';
 import { loadWasm, random } from '../helpers.ts';
 import { throws } from '../throws.ts';
 import { CASES, planFor, separateLayers } from './models.ts';
-import { RUNTIMES, runIn } from './run.ts';
+import { RUNTIMES, type Runtime, runHere, runIn } from './run.ts';
 import { storedBytes } from './stored.ts';
 
 const wasm = await loadWasm();
@@ -88,9 +89,11 @@ async function check(
       });
     }),
   );
-  for (const runtime of RUNTIMES) {
-    const expected = await runIn(runtime, writeModel(floats), feeds);
-    const found = await runIn(runtime, writeModel(result.model), feeds);
+  const run = (runtime: Runtime | 'here', m: Model) =>
+    runtime === 'here' ? runHere(wasm, writeModel(m), feeds) : runIn(runtime, writeModel(m), feeds);
+  for (const runtime of [...RUNTIMES, 'here'] as const) {
+    const expected = await run(runtime, floats);
+    const found = await run(runtime, result.model);
     for (const [i, { which, plan }] of tried.entries()) {
       const what = `${runtime}, opset ${opset}: ${CASES[which]!.opType} [${CASES[which]!.dims}], ${plan.granularity}, ${plan.rowBits}`;
       const [a, b] = [expected[`y${i}`]!, found[`y${i}`]!];

@@ -1,6 +1,9 @@
 import * as native from 'onnxruntime-node';
 import * as web from 'onnxruntime-web';
+import { Session } from '../../src/graph/index.ts';
+import { readModel } from '../../src/onnx/index.ts';
 import type { Tensor } from '../../src/tensor.ts';
+import type { Wasm } from '../../src/wasm/wasm.ts';
 
 export const RUNTIMES = ['node', 'web'] as const;
 export type Runtime = (typeof RUNTIMES)[number];
@@ -42,6 +45,23 @@ export async function runIn(
     );
   } finally {
     await session.release();
+  }
+}
+
+/** All outputs of a model in Kappa's own executor. */
+export function runHere(
+  wasm: Wasm,
+  bytes: Uint8Array,
+  feeds: Readonly<Record<string, Tensor>>,
+): Record<string, Float32Array> {
+  const session = new Session(readModel(bytes), wasm);
+  try {
+    const out = session.run(feeds);
+    return Object.fromEntries(
+      Object.entries(out).map(([name, t]) => [name, Float32Array.from(t.data as Float32Array)]),
+    );
+  } finally {
+    session.dispose();
   }
 }
 

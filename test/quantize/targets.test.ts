@@ -5,7 +5,8 @@ import { findLayers } from '../../src/graph/index.ts';
 import { makeInitializer, makeNode, makeValueInfo, withGraph } from '../../src/onnx/index.ts';
 import type { Model } from '../../src/onnx/model.ts';
 import { Encoding } from '../../src/quantize/encoding.ts';
-import { FORCED, type Target, TARGETS } from '../../src/quantize/targets.ts';
+import { Surroundings } from '../../src/quantize/around.ts';
+import { chooseFormat, FORCED, multipliesCodes, type Target, TARGETS } from '../../src/quantize/targets.ts';
 import { FORMATS } from '../../src/quantize/index.ts';
 import { throws } from '../throws.ts';
 import { model, separateLayers, weights } from './models.ts';
@@ -31,20 +32,36 @@ test('the format of each target: what it runs fast, by operator and width', () =
   assert.equal(names('any'), [dense, dense, dense]);
   assert.equal(names('web'), [dense, dense, dense]);
   assert.equal(names('webgpu'), [['dense', 'dense', 'nbits', 'nbits', 'dense'], dense, dense]);
-  assert.equal(names('node'), [
-    ['dense', 'dense', 'nbits', 'dense', 'dense'],
-    dense,
-    ['dense', 'dense', 'nbits-table', 'nbits-table', 'dense'],
-  ]);
+  // Weights that fit the caches are multiplied as floats at least as fast.
+  assert.equal(names('node'), [dense, dense, dense]);
+  const m = three(17);
+  const large = findLayers(m).layers.map((l) => ({ ...l, params: 2 ** 23 }));
+  const around = new Surroundings(m);
+  const onNode = (i: number, bits: number) => {
+    const spec = { bits, granularity: 'channel', symmetric: false, scaleType: 'float16' } as const;
+    return chooseFormat('node', undefined, { layer: large[i]!, spec, mixed: false }, around).format;
+  };
+  assert.equal(
+    [0, 1, 2].map((i) => [2, 3, 4, 8, 16].map((bits) => onNode(i, bits))),
+    [['dense', 'dense', 'nbits', 'dense', 'dense'], dense, ['dense', 'dense', 'nbits-table', 'nbits-table', 'dense']],
+  );
+  for (const [target, small, big] of [
+    ['any', false, false],
+    ['web', false, false],
+    ['node', false, true],
+    ['webgpu', true, true],
+  ] as const) {
+    assert.is(multipliesCodes(target, findLayers(three(17)).layers), small);
+    assert.is(multipliesCodes(target, large), big);
+  }
 });
 
 test('rows of different widths, and widths an operator lacks, get the nearest format, which the reason says', () => {
-  const node = chosen(three(17), 'node');
-  assert.equal(node(0, 4, true), {
+  const gpu = chosen(three(17), 'webgpu');
+  assert.equal(gpu(0, 4, true), {
     format: 'dense',
     reason: 'decoded to floats once, at load, and then as fast as the original; nbits: rows of different widths',
   });
-  assert.match(node(2, 3).reason, /nbits-table: no 3 bits/);
   const forced = chosen(three(17), 'any', 'nbits');
   assert.equal(
     [0, 1, 2].map((i) => forced(i, 4).format),
@@ -89,7 +106,7 @@ test('a weight that a body reads, or that is read through another node, is decod
     },
     17,
   );
-  assert.match(chosen(branched, 'node')(0, 4).reason, /nbits: a node that reads it stands in a body/);
+  assert.match(chosen(branched, 'webgpu')(0, 4).reason, /nbits: a node that reads it stands in a body/);
   const turned = model(
     {
       nodes: [makeNode('Transpose', ['w'], ['t']), makeNode('MatMul', ['x', 't'], ['y'])],
@@ -99,7 +116,7 @@ test('a weight that a body reads, or that is read through another node, is decod
     },
     17,
   );
-  assert.match(chosen(turned, 'node')(0, 4).reason, /nbits: MatMul does not read it as it is stored/);
+  assert.match(chosen(turned, 'webgpu')(0, 4).reason, /nbits: MatMul does not read it as it is stored/);
 });
 
 test('every format that can be asked for is there; another is a usage error', () => {

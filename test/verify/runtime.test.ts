@@ -10,6 +10,7 @@ import {
   INTEGER_BOUND,
   median,
   objectionTo,
+  rangesOf,
   type RuntimeResult,
   roundsActivations,
   runtimesFor,
@@ -42,6 +43,22 @@ test('NaN equals NaN and an infinity itself, and nothing else', () => {
   assert.is(differenceOf(wasm, odd, odd).relative, 0);
   for (const other of [floats(0, Number.POSITIVE_INFINITY, 1), floats(Number.NaN, Number.NEGATIVE_INFINITY, 1)])
     assert.is(differenceOf(wasm, odd, other).relative, Number.MAX_VALUE);
+});
+
+test('probabilities differ relative to 1, however small they are', () => {
+  const model = readModel(network());
+  assert.is(rangesOf(model).size, 0);
+  const { nodes } = model.graph;
+  const made = (...more: ReturnType<typeof makeNode>[]) => {
+    const renamed = nodes.map((n) => (n.outputs[0] === 'logits' ? { ...n, outputs: ['z'], wire: undefined } : n));
+    return rangesOf(withGraph(model, { nodes: [...renamed, ...more] })).get('logits');
+  };
+  assert.is(made(makeNode('Sigmoid', ['z'], ['logits'])), 1);
+  assert.is(made(makeNode('Softmax', ['z'], ['p']), makeNode('Identity', ['p'], ['logits'])), 1);
+  assert.is(made(makeNode('Tanh', ['z'], ['logits'])), undefined);
+  assert.is(made(makeNode('Identity', ['logits'], ['logits'])), undefined, 'a loop ends');
+  assert.is(differenceOf(wasm, floats(1e-6), floats(2e-6)).relative, 1);
+  assert.ok(differenceOf(wasm, floats(1e-6), floats(2e-6), new Map([['y', 1]])).relative < 1.1e-6);
 });
 
 test('half precision, long integers and truth values', () => {

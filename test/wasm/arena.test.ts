@@ -101,6 +101,40 @@ test('the limit is respected, and everything below it can be used', () => {
   arena.alloc(3 * PAGE);
 });
 
+test('high blocks lie at the end of a limited memory, all others at its start', () => {
+  const arena = make(1000, 16 * PAGE);
+  const low = arena.alloc(100);
+  const high = [arena.alloc(PAGE, true), arena.alloc(PAGE, true)];
+  assert.is(arena.memory.buffer.byteLength, 16 * PAGE);
+  assert.equal(high, [15 * PAGE, 14 * PAGE]);
+  assert.is(arena.alloc(100), low + 112);
+  arena.free(high[0]!);
+  assert.is(arena.alloc(32, true), 16 * PAGE - 32);
+  refuses(() => arena.alloc(14 * PAGE), /cannot allocate/, KappaError);
+  const all = arena.alloc(14 * PAGE - 1008 - 224);
+  arena.u8(all, 14 * PAGE - 1008 - 224).fill(1);
+  const other = make(1000);
+  assert.ok(other.alloc(16, true) < PAGE, 'a memory without a limit is filled from its start');
+});
+
+test('where there is no room what can be freed is asked for, as often as it helps', () => {
+  const arena = make(1000, 4 * PAGE);
+  const blocks = [arena.alloc(PAGE), arena.alloc(PAGE), arena.alloc(PAGE)];
+  let asked = 0;
+  arena.onShort = () => {
+    asked++;
+    const block = blocks.pop();
+    if (block !== undefined) arena.free(block);
+    return block !== undefined;
+  };
+  arena.alloc(2 * PAGE);
+  assert.is(asked, 2);
+  refuses(() => arena.alloc(4 * PAGE + 16), /cannot allocate/, KappaError);
+  assert.is(asked, 2, 'what would never fit frees nothing');
+  refuses(() => arena.alloc(3 * PAGE), /or more would be needed here/, KappaError);
+  assert.equal([asked, blocks.length], [4, 0]);
+});
+
 test('more than 4 GiB, and more than there is', () => {
   refuses(() => make().alloc(2 ** 33), /cannot allocate 8589934592 bytes/, KappaError);
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 2 });

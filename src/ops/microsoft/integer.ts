@@ -68,9 +68,9 @@ export const DynamicQuantizeMatMul: Op = since(1, () => (inputs, rt) => {
   return [matMulToFloat(a, b, scale, needFloat(inputs, 2, 'b_scale'), point, inputs[3], inputs[4], rt)];
 });
 
-function matrix(t: Tensor, transposed: boolean, what: string, rt: Runtime): Tensor {
+function matrix(t: Tensor, what: string): Tensor {
   if (t.dims.length !== 2) throw new ModelError(`${what}: expected rank 2, found [${t.dims}]`);
-  return transposed ? transpose(t, [1, 0], rt) : t;
+  return t;
 }
 
 /**
@@ -81,9 +81,10 @@ export const QGemm: Op = since(1, (node) => {
   const alpha = float(node, 'alpha', 1);
   const [ta, tb] = [flag(node, 'transA'), flag(node, 'transB')];
   return (inputs, rt) => {
-    const a = bytesOf(matrix(need(inputs, 0, 'A'), ta, 'A', rt), 'A', rt);
-    const b = matrix(need(inputs, 3, 'B'), tb, 'B', rt);
-    const sums = integerProduct(a, pointOf(inputs[2], rt), b, pointOf(inputs[5], rt), rt);
+    const left = matrix(need(inputs, 0, 'A'), 'A');
+    const a = bytesOf(ta ? transpose(left, [1, 0], rt) : left, 'A', rt);
+    const b = matrix(need(inputs, 3, 'B'), 'B');
+    const sums = integerProduct(a, pointOf(inputs[2], rt), b, pointOf(inputs[5], rt), rt, undefined, tb);
     const [m, n] = sums.dims as [number, number];
     const scales = columnScales(needFloat(inputs, 4, 'b_scale'), n, 'b_scale');
     const one = Math.fround(alpha * scalar(needFloat(inputs, 1, 'a_scale'), 'a_scale'));

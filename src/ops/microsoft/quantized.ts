@@ -3,6 +3,7 @@ import type { Tensor } from '../../tensor.ts';
 import { LeakyRelu } from '../activations.ts';
 import { Add, Mul } from '../arithmetic.ts';
 import { flag, int, ints, since } from '../attributes.ts';
+import { codedSum } from '../coded.ts';
 import { DequantizeLinear as Dequantize, QuantizeLinear as Quantize } from '../linear.ts';
 import { Where } from '../logic.ts';
 import type { NodeSpec, Op, Run, Runtime } from '../op.ts';
@@ -69,7 +70,21 @@ function onTwo(op: Op): Op {
   });
 }
 
-export const QLinearAdd: Op = onTwo(Add);
+/** Sums of one shape in one pass; others as `onTwo` has them. */
+export const QLinearAdd: Op = onTwo(Add).map(({ since, build }) => ({
+  since,
+  build: (node) => {
+    const plain = build(node);
+    return (inputs, rt) => {
+      const [a, as, az, b, bs, bz, scale, zero] = inputs;
+      if (!a || !as || !b || !bs || !scale || !zero) return plain(inputs, rt);
+      const one = (codes: Tensor, s: Tensor, z: Tensor | undefined) => ({ codes, scale: s, zero: z, axis: 0 });
+      const y = codedSum(one(a, as, az), one(b, bs, bz), FREE, { scale, zero }, rt);
+      return y === undefined ? plain(inputs, rt) : [y];
+    };
+  },
+}));
+const FREE = { low: -Infinity, high: Infinity };
 export const QLinearMul: Op = onTwo(Mul);
 export const QLinearSigmoid: Op = onOne((node) => built(Sigmoid, node));
 export const QLinearLeakyRelu: Op = onOne((node) => built(LeakyRelu, node, picked(node, 'alpha')));

@@ -42,6 +42,11 @@ export function isClipping({ opType, domain, inputs }: Node, constant: ReadonlyS
   return opType === 'Relu' || (opType === 'Clip' && inputs.slice(1).every((v) => v === '' || constant.has(v)));
 }
 
+/** Whether a layer is a convolution of single channels: stock WebAssembly runtimes have no fast one of integers. */
+export function isDepthwise({ opType, groups, rows, dims }: Layer): boolean {
+  return opType === 'Conv' && groups > 1 && dims[1] === 1 && rows >= groups;
+}
+
 /** Why a layer's weight cannot be multiplied as integers where it is used; undefined where it can. */
 export function whyNotMultiplied(model: Model, layer: Layer): string | undefined {
   if (layer.dtype !== 'float') return `weights of type ${layer.dtype}`;

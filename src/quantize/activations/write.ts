@@ -8,8 +8,8 @@ import { Builder } from '../builder.ts';
 import { biasCodes } from './bias.ts';
 import { MICROSOFT } from './domain.ts';
 import { insertSites, type Replacement } from './insert.ts';
-import { biasOf } from './operators.ts';
-import type { Placement, Site } from './place.ts';
+import { biasOf, isMover } from './operators.ts';
+import type { IntegerNode, Placement, Site } from './place.ts';
 import { addProduct, type Codes, type Products } from './product.ts';
 
 /** Integers that activations are stored as. */
@@ -31,13 +31,16 @@ export interface SiteGrid extends Affine {
   readonly type: ActivationType;
 }
 
-/** First opset of ai.onnx whose QuantizeLinear has 16 bits. */
+/** First opset of ai.onnx whose DequantizeLinear has a scale a row, and whose QuantizeLinear has 16 bits. */
+export const ROWS_OPSET = 13;
 const WIDE_OPSET = 21;
+/** First opset that has the operators of integers themselves. */
+export const INTEGER_OPSET = 10;
 
 /**
  * The model with its sites rounded. Products of matrices are written as products of integers (`addProduct`); convolutions between
  * QuantizeLinear and DequantizeLinear, their biases as int32 of scale (scale of the input) x (scale of the weight's row), which
- * runtimes make convolutions of integers of. Sixteen bits, which no runtime multiplies as such, stand between QuantizeLinear and
+ * runtimes make convolutions of integers of, or, before opset 13, which has no DequantizeLinear with a scale a row, as QLinearConv. Sixteen bits, which no runtime multiplies as such, stand between QuantizeLinear and
  * DequantizeLinear everywhere; before opset 21 these are com.microsoft's.
  * @param model weights of the placement's nodes made by DequantizeLinear of a scale a row, or one
  * @param grids by group
@@ -57,6 +60,8 @@ export function writeActivations(
   const makers = new Map(model.graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
   const multiplied = new Map(nodes.map((own) => [own.node, own]));
   const opset = model.opsets.get('') ?? 0;
+  const convolved = new Map(opset < ROWS_OPSET ? nodes.flatMap((n) => (n.output ? [[n.output, n] as const] : [])) : []);
+  const floats = floatReaders(model, sites, multiplied);
   const added: Initializer[] = [];
   /** What may be read by nothing any more. */
   const idle = new Set<string>();
@@ -76,7 +81,8 @@ export function writeActivations(
     ];
     const foreign = type.endsWith('16') && opset < WIDE_OPSET;
     microsoft ||= foreign;
-    const stored = b.node('QuantizeLinear', [from, ...grid]);
+    const made = convolved.has(value);
+    const stored = made ? b.name('k.c') : b.node('QuantizeLinear', [from, ...grid]);
     const output = b.node('DequantizeLinear', [stored, ...grid], {}, to);
     idle.add(output);
     codes.set(value, { codes: stored, scale: grid[0], zero: grid[1] });
@@ -85,7 +91,14 @@ export function writeActivations(
   };
   const changed = (node: Node, original: Node): readonly Node[] => {
     const own = multiplied.get(original);
-    if (own === undefined) return [node];
+    if (own === undefined) {
+      // The operator that clips what a QLinearConv puts out clipped already.
+      if (convolved.has(original.outputs[0] ?? '')) return [];
+      if (!floats.has(original)) return [node];
+      const [input] = node.inputs as [string];
+      const apart = b.node('Sum', [input]);
+      return [...take(), withNode(node, { inputs: node.inputs.map((v, i) => (i === 0 ? apart : v)) })];
+    }
     const { weight } = own.layer;
     const grid = grids[group.get(own.input)!]!;
     const decode = makers.get(weight)!;
@@ -97,14 +110,21 @@ export function writeActivations(
       return take();
     }
     const bias = initializers.get(biasOf(node));
-    if (bias === undefined) return [node];
     const rows = scales(weight);
-    const values = biasCodes(bias.tensor().data as Float32Array, grid.scale, rows);
-    const stored = b.initializer('', tensor('int32', [values.length], values));
+    const values = bias && biasCodes(bias.tensor().data as Float32Array, grid.scale, rows);
+    const stored = values && b.initializer('', tensor('int32', [values.length], values));
+    if (bias) idle.add(bias.name);
+    if (convolved.has(own.output ?? '')) {
+      const [x, y] = [codes.get(own.input)!, codes.get(own.output!)!];
+      const operands = [x.codes, x.scale, x.zero, ...decode.inputs, y.scale, y.zero];
+      b.node('QLinearConv', stored ? [...operands, stored] : operands, Object.fromEntries(node.attributes), y.codes);
+      idle.add(weight);
+      return take();
+    }
+    if (!stored) return [node];
     const scale = b.node('Mul', [decode.inputs[1]!, b.floats([grid.scale])]);
     const axis = rows.length === 1 ? {} : { axis: { type: 'int', value: 0 } as const };
     const value = b.node('DequantizeLinear', [stored, scale], axis);
-    idle.add(bias.name);
     return [...take(), withNode(node, { inputs: node.inputs.map((v, i) => (i === 2 ? value : v)) })];
   };
   const { graph } = insertSites(model, sites, rounded, changed);
@@ -116,6 +136,33 @@ export function writeActivations(
   });
   return withoutUnused(microsoft ? withOpset(written, MICROSOFT, 1) : written, idle);
 }
+
+/**
+ * Nodes that multiply what was rounded by weights in float. Behind a DequantizeLinear, even with nodes that move elements in between,
+ * onnxruntime takes their weights for ones it is to round, with one scale a tensor; a Sum of one value keeps it from that.
+ */
+function floatReaders(
+  { graph }: Model,
+  sites: readonly Site[],
+  multiplied: ReadonlyMap<Node, IntegerNode>,
+): ReadonlySet<Node> {
+  const everywhere = new Set(sites.flatMap((s) => (s.everywhere ? [s.value] : [])));
+  const maker = new Map(graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
+  const behind = (value: string): boolean => {
+    for (let at = value, steps = 0; steps <= graph.nodes.length; steps++) {
+      if (everywhere.has(at)) return true;
+      const node = maker.get(at);
+      if (!node || !isMover(node, NOTHING)) return false;
+      at = node.inputs[0]!;
+    }
+    return false;
+  };
+  const products = graph.nodes.filter((n) => n.domain === '' && FLOAT_PRODUCTS.has(n.opType) && !multiplied.has(n));
+  return new Set(products.filter((n) => behind(n.inputs[0]!)));
+}
+
+const FLOAT_PRODUCTS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
+const NOTHING: ReadonlySet<string> = new Set();
 
 function ofMicrosoft({ opType, inputs, outputs }: Node): Node {
   return makeNode(opType, inputs, outputs, {}, { domain: MICROSOFT });

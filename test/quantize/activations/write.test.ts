@@ -8,15 +8,21 @@ import { affineFor, rangeOf } from '../../../src/calibrate/ranges.ts';
 import { findLayers, Session } from '../../../src/graph/index.ts';
 import type { Coded } from '../../../src/grid/coded.ts';
 import { asFloats } from '../../../src/grid/weight.ts';
-import { readModel, writeModel } from '../../../src/onnx/index.ts';
+import { makeValueInfo, readModel, withGraph, writeModel } from '../../../src/onnx/index.ts';
 import type { Model } from '../../../src/onnx/model.ts';
 import { roomForBias } from '../../../src/quantize/activations/bias.ts';
 import { writeDynamic } from '../../../src/quantize/activations/dynamic.ts';
 import { biasOf, whyNotMultiplied } from '../../../src/quantize/activations/operators.ts';
 import { place } from '../../../src/quantize/activations/place.ts';
 import type { Products } from '../../../src/quantize/activations/product.ts';
-import { type ActivationType, limitsOf, writeActivations } from '../../../src/quantize/activations/write.ts';
+import {
+  type ActivationType,
+  INTEGER_OPSET,
+  limitsOf,
+  writeActivations,
+} from '../../../src/quantize/activations/write.ts';
 import { PrecisionAwareQuantizer } from '../../../src/quantize/index.ts';
+import { integer } from '../../../src/quantize/integer.ts';
 import { mergedScales } from '../../../src/quantize/slices.ts';
 import { loadWasm } from '../../helpers.ts';
 import { planFor } from '../models.ts';
@@ -51,7 +57,8 @@ function rounded(m: Model, { bits = 8, type = 'uint8', products }: Settings = {}
     ...affineFor(rangeOf(wasm, h.read(), 'minmax', low, high), low, high),
     type,
   }));
-  const quantizer = new PrecisionAwareQuantizer(wasm, { clip: 'mse' });
+  const formats = { integer: { ...integer, opset: () => INTEGER_OPSET } };
+  const quantizer = new PrecisionAwareQuantizer(wasm, { clip: 'mse', formats });
   const plan = planFor(m, () => ({ bits, symmetric: bits === 8, format: 'integer' }));
   const coded = new Map(quantizer.quantizeModel(m, plan).layers.map((l) => [l.weight, l.coded!]));
   const initializers = new Map(m.graph.initializers.map((t) => [t.name, t]));
@@ -159,6 +166,21 @@ test('dynamic: one operator a product in onnxruntime, ranges found in every run'
     assert.ok(relativeDifference((await runIn(runtime, bytes, { x: inputFor(m, 4, 2) })).y!, found) < 1e-2, runtime);
   assert.ok(relativeDifference(found, own(writeModel(m), m)) < 0.05);
   assert.is((await optimized(bytes, m)).DynamicQuantizeMatMul, 2);
+});
+
+test('an output of the model that a convolution makes keeps its name, at every opset', async () => {
+  for (const opset of [10, 17]) {
+    const whole = residual(opset);
+    const m = withGraph(whole, { outputs: [...whole.graph.outputs, makeValueInfo('c3', 'float', ['N', 12, 6, 6])] });
+    const bytes = rounded(m);
+    const session = new Session(readModel(bytes), wasm);
+    const x = inputFor(m, 4, 2);
+    const { c3 } = session.run({ x });
+    session.dispose();
+    assert.equal(c3!.dims, [4, 12, 6, 6]);
+    for (const runtime of RUNTIMES)
+      assert.ok(relativeDifference((await runIn(runtime, bytes, { x })).c3!, c3!.data as Float32Array) < 0.02, runtime);
+  }
 });
 
 test('rows of next to no weight make room for their bias', () => {
