@@ -8,6 +8,13 @@ import type { MetricContext, MetricData } from './metric.ts';
 /** Width of every layer, or of every row of it, by weight name; a layer that is not named, or named with 32, stays in float. */
 export type Widths = ReadonlyMap<string, Width>;
 
+/** What a meter held after the first part of the samples. */
+interface Begun {
+  readonly state: readonly number[];
+  readonly rows: readonly number[];
+  readonly damage: number;
+}
+
 /** Share of the samples that an allocation is looked at with first, and the fewest that say anything. */
 const FIRST = 0.25;
 const FEWEST_FIRST = 16;
@@ -21,7 +28,9 @@ export class JointMeasurement {
   /** By the widths of all layers. */
   private readonly known: Map<string, number>;
   /** What a meter held after the first part. */
-  private readonly begun = new Map<string, { readonly state: readonly number[]; readonly damage: number }>();
+  private readonly begun = new Map<string, Begun>();
+  /** Divergences of all predictions, in the same way. */
+  private readonly rows = new Map<string, readonly number[]>();
   /** By the first sample of the batch. */
   private readonly references = new Map<number, Readonly<Record<string, Tensor>>>();
   private readonly first: number;
@@ -70,8 +79,9 @@ export class JointMeasurement {
     const key = this.keyOf(widths);
     const before = this.known.get(key);
     if (before !== undefined) return before;
-    const damage = await this.measure(await this.weights(widths), this.begun.get(key)?.state);
+    const { damage, rows } = await this.measureRows(await this.weights(widths), this.begun.get(key));
     this.known.set(key, damage);
+    this.rows.set(key, rows);
     return damage;
   }
 
@@ -84,29 +94,36 @@ export class JointMeasurement {
     const meter = this.meter();
     await this.run(meter, await this.weights(widths), 0, this.first);
     const damage = meter.read();
-    this.begun.set(key, { state: meter.state(), damage });
+    this.begun.set(key, { state: meter.state(), rows: meter.rows, damage });
     return damage;
   }
 
-  /**
-   * Damage with these weights in the place of the initializers.
-   * @param begun the sums after the first part of the samples, where that was run
-   */
-  async measure(weights: ReadonlyMap<string, Tensor>, begun?: readonly number[]): Promise<number> {
-    const meter = this.meter();
-    if (begun) meter.restore(begun);
-    else await this.run(meter, weights, 0, this.first);
-    await this.run(meter, weights, this.first, this.samples);
-    return meter.read();
+  /** Damage with these weights in the place of the initializers. */
+  async measure(weights: ReadonlyMap<string, Tensor>): Promise<number> {
+    return (await this.measureRows(weights)).damage;
   }
 
-  /** Divergence of every prediction with these weights in the place of the initializers; undefined where a loss is none. */
-  async divergences(weights: ReadonlyMap<string, Tensor>): Promise<readonly number[] | undefined> {
-    if (this.data.losses.some((l) => l.loss !== 'kl')) return undefined;
-    const meter = new DamageMeter(this.context.wasm, this.data.losses, true);
-    await this.run(meter, weights, 0, this.first);
+  /**
+   * The same, and the divergence of every prediction where the losses are divergences.
+   * @param begun what was found on the first part of the samples, where that was run
+   */
+  async measureRows(
+    weights: ReadonlyMap<string, Tensor>,
+    begun?: Begun,
+  ): Promise<{ readonly damage: number; readonly rows: readonly number[] }> {
+    const meter = this.meter();
+    if (begun) meter.restore(begun.state);
+    else await this.run(meter, weights, 0, this.first);
     await this.run(meter, weights, this.first, this.samples);
-    return meter.rows;
+    return { damage: meter.read(), rows: [...(begun?.rows ?? []), ...meter.rows] };
+  }
+
+  /** Divergence of every prediction of an allocation; undefined where a loss is none. */
+  async divergences(widths: Widths): Promise<readonly number[] | undefined> {
+    const key = this.keyOf(widths);
+    const found = this.rows.get(key) ?? (await this.measureRows(await this.weights(widths))).rows;
+    this.rows.set(key, found);
+    return this.diverges ? found : undefined;
   }
 
   /** `weightsOf`, with turns for others: codes that are not kept are made anew. */
@@ -121,7 +138,11 @@ export class JointMeasurement {
   }
 
   private meter(): DamageMeter {
-    return new DamageMeter(this.context.wasm, this.data.losses);
+    return new DamageMeter(this.context.wasm, this.data.losses, this.diverges);
+  }
+
+  private get diverges(): boolean {
+    return this.data.losses.every((l) => l.loss === 'kl');
   }
 
   private keyOf(widths: Widths): string {

@@ -1,9 +1,7 @@
 import type { Plan } from '../allocate/types.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
-import { writtenWeights } from '../analyzer/layers.ts';
-import type { QuantizedModel } from '../quantize/quantizer.ts';
+import { widthsIn } from '../curvature/joint.ts';
 import type { AllocationResult } from '../report/types.ts';
-import type { Tensor } from '../tensor.ts';
 
 /** A plan that was tried. */
 export interface Tried {
@@ -47,22 +45,22 @@ export function tellsApart(damage: number, baseline: number, samples: number): b
   return damage <= baseline * (1 - 1 / Math.sqrt(samples));
 }
 
-/** Standard errors that a mean difference exceeds before it is believed. */
+/** Standard errors that a mean difference exceeds before it is believed, and the fewest differences that have one worth the name. */
 const SURE = 2;
+const FEWEST = 8;
 
 /**
  * Whether the samples tell that a plan's weights do more damage than when its layers are rounded each by itself. A plan that was
  * chosen for its damage on these samples is lucky on them, other weights are not; and few samples make most of a divergence.
+ * @param after divergence of every prediction with those weights
  */
 export async function tellsWorse(
   analyzer: CurvatureQuantizationAnalyzer,
   plan: Plan,
-  { quantized, replaced }: { readonly quantized: QuantizedModel; readonly replaced: ReadonlyMap<string, Tensor> },
+  after: readonly number[],
 ): Promise<boolean> {
-  const { joint } = analyzer.measuring!;
-  const before = await joint.divergences(analyzer.weightsOf(plan));
-  const after = await joint.divergences(writtenWeights(quantized, replaced));
-  if (!before || !after) return true;
+  const before = await analyzer.measuring!.joint.divergences(widthsIn(plan));
+  if (!before || before.length < FEWEST) return true;
   const n = before.length;
   const mean = after.reduce((sum, kl, i) => sum + (kl - before[i]!), 0) / n;
   const square = after.reduce((sum, kl, i) => sum + (kl - before[i]! - mean) * (kl - before[i]! - mean), 0);

@@ -45,8 +45,6 @@ export interface MeasuringOptions {
 
 /** Widths chosen from unless told, where the format has them all. */
 const DEFAULT_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
-/** The same for WebGPU, which multiplies codes as they are. */
-const CODE_WIDTHS: readonly number[] = [2, 4, 8];
 
 /**
  * An analyzer as the options ask for it.
@@ -62,7 +60,7 @@ export function analyzerFor(
   const format = special.format ?? options.format;
   return new CurvatureQuantizationAnalyzer(model, wasm, {
     ...options,
-    widths: formatWidths(format, options.target, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
+    widths: formatWidths(format, options.widths === 'hardware' ? HARDWARE_WIDTHS : options.widths),
     rounding: {
       granularity: options.granularity ?? DEFAULT_ROUNDING.granularity,
       rounding: options.rounding ?? DEFAULT_ROUNDING.rounding,
@@ -82,12 +80,7 @@ export function checkLayers(name: string, { layers, left }: CurvatureQuantizatio
 }
 
 /** Widths a format can hold. @throws UsageError where one asked for is not among them */
-function formatWidths(
-  named: string | undefined,
-  target: Target | undefined,
-  widths: readonly number[] | undefined,
-): readonly number[] | undefined {
-  if (named === undefined && target === 'webgpu') return widths ?? CODE_WIDTHS;
+function formatWidths(named: string | undefined, widths: readonly number[] | undefined): readonly number[] | undefined {
   const format = named ?? 'dense';
   const can = FORMATS[format]?.widths;
   const wrong = can && widths?.find((b) => !can.includes(b));

@@ -10,6 +10,8 @@ import { classBytes } from '../quantize/codes.ts';
 
 /** What one more width of a layer takes in a file, about: two planes and what joins them, most of it shared with other layers. */
 const SLICE_BYTES = 80;
+/** Weights of a layer from which on its rows may have different widths. */
+const SMALLEST_MIXED = 4096;
 /** Width beyond which rows are not written apart. */
 export const WIDEST = 8;
 
@@ -76,7 +78,9 @@ export class RowPlans {
     const named = new Map(analyzer.layers.flatMap((l) => [[l.weight, l.name] as const, [l.name, l.name] as const]));
     this.table = {
       layers,
-      ties: settings.ties?.map((tie) => tie.map((n) => named.get(n) ?? n).filter((n) => !this.fixed.has(n))),
+      ties: [...(settings.ties ?? []), ...small(analyzer, settings)].map((tie) =>
+        tie.map((n) => named.get(n) ?? n).filter((n) => !this.fixed.has(n)),
+      ),
     };
   }
 
@@ -252,6 +256,14 @@ export class RowPlans {
       );
     return found;
   }
+}
+
+/** Layers that are too small for rows of different widths, each by itself: what decodes these is larger than what they save. */
+function small({ layers }: CurvatureQuantizationAnalyzer, { ties = [] }: RowSettings): string[][] {
+  const tied = new Set(ties.flat());
+  return layers
+    .filter((l) => l.params < SMALLEST_MIXED && !tied.has(l.name) && !tied.has(l.weight))
+    .map((l) => [l.name]);
 }
 
 /** Bytes of one row as the analyzer's format and scales have them. */

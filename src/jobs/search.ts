@@ -1,6 +1,7 @@
 import type { BitWidthOptimizer, Budget, OptimizerOptions } from '../allocate/optimizer.ts';
 import type { StrategyName } from '../allocate/strategies.ts';
 import type { CostTable, Plan } from '../allocate/types.ts';
+import { writtenWeights } from '../analyzer/layers.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { MemoryError, UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
@@ -288,8 +289,9 @@ export class Search {
   ): Promise<{ tried: Tried; written: Written } | undefined> {
     if (damage === null || plan.layers.every((l) => l.bits === 32 || l.rounding === 'nearest')) return undefined;
     const written = this.write(plan, await this.analyzer.sequential(plan));
-    const after = await this.analyzer.measureWritten(written.quantized, written.replaced);
-    if (after >= damage && (after > most || (await tellsWorse(this.analyzer, plan, written)))) return undefined;
+    const weights = writtenWeights(written.quantized, written.replaced);
+    const { damage: after, rows } = await this.analyzer.measuring!.joint.measureRows(weights);
+    if (after >= damage && (after > most || (await tellsWorse(this.analyzer, plan, rows)))) return undefined;
     return { tried: { name: `${name}, in sequence`, plan, damage: after }, written };
   }
 

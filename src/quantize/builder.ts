@@ -18,6 +18,7 @@ export class Builder {
   readonly #shared = new Map<string, string>();
   #common: { nodes: Node[]; initializers: Initializer[] } = { nodes: [], initializers: [] };
   #own: { nodes: Node[]; initializers: Initializer[] } = { nodes: [], initializers: [] };
+  readonly #late: (() => void)[] = [];
   #intoCommon = 0;
   #counter = 0;
 
@@ -133,9 +134,22 @@ export class Builder {
     return part;
   }
 
-  /** What is shared so far. */
+  /** What is shared, and what was put off until now. */
   common(): Part {
+    this.#intoCommon++;
+    for (const make of this.#late.splice(0)) make();
+    this.#intoCommon--;
     return this.#common;
+  }
+
+  /** Puts something off until all else was added: it adds to what is shared then. */
+  late(make: () => void): void {
+    this.#late.push(make);
+  }
+
+  /** A name for a value that is added later. */
+  fresh(): string {
+    return this.#value();
   }
 
   #topK(value: string, count: number, given: Readonly<Record<string, Attribute>>): string {

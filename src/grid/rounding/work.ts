@@ -8,7 +8,7 @@ const LANES = 256;
 /** Passes over the codes of a row between two fits of its scales; most rows settle after three or four. */
 const SWEEPS = 24;
 /** Passes over pairs of codes of a row: the first finds nearly all there is to gain. */
-const PAIR_PASSES = 2;
+const PAIR_PASSES = 1;
 
 /** Rows of a grid as the kernels of this room take them. */
 export interface Affine {

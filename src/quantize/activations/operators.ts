@@ -3,7 +3,7 @@ import type { Model, Node } from '../../onnx/model.ts';
 import { sizeOf } from '../../tensor.ts';
 
 /** Operators whose outputs hold elements of their first input, and no others. */
-const MOVERS: ReadonlySet<string> = new Set([
+export const MOVERS: ReadonlySet<string> = new Set([
   'DepthToSpace',
   'Expand',
   'Flatten',

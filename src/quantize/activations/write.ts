@@ -1,5 +1,6 @@
 import type { Affine } from '../../calibrate/ranges.ts';
 import { withoutUnused } from '../../graph/edit.ts';
+import { orderedNodes } from '../../graph/order.ts';
 import { usesOf } from '../../graph/uses.ts';
 import { makeNode, withGraph, withNode, withOpset } from '../../onnx/index.ts';
 import type { Initializer, Model, Node } from '../../onnx/model.ts';
@@ -8,7 +9,7 @@ import { Builder } from '../builder.ts';
 import { biasCodes } from './bias.ts';
 import { MICROSOFT } from './domain.ts';
 import { insertSites, type Replacement } from './insert.ts';
-import { biasOf, isMover } from './operators.ts';
+import { biasOf, MOVERS } from './operators.ts';
 import type { IntegerNode, Placement, Site } from './place.ts';
 import { addProduct, type Codes, type Products } from './product.ts';
 
@@ -138,7 +139,7 @@ export function writeActivations(
 }
 
 /**
- * Nodes that multiply what was rounded by weights in float. Behind a DequantizeLinear, even with nodes that move elements in between,
+ * Nodes that multiply what was rounded by weights in float. Behind a DequantizeLinear, even with nodes that move elements, or clip or average them, in between,
  * onnxruntime takes their weights for ones it is to round, with one scale a tensor; a Sum of one value keeps it from that.
  */
 function floatReaders(
@@ -147,22 +148,32 @@ function floatReaders(
   multiplied: ReadonlyMap<Node, IntegerNode>,
 ): ReadonlySet<Node> {
   const everywhere = new Set(sites.flatMap((s) => (s.everywhere ? [s.value] : [])));
-  const maker = new Map(graph.nodes.flatMap((n) => n.outputs.map((o) => [o, n] as const)));
-  const behind = (value: string): boolean => {
-    for (let at = value, steps = 0; steps <= graph.nodes.length; steps++) {
-      if (everywhere.has(at)) return true;
-      const node = maker.get(at);
-      if (!node || !isMover(node, NOTHING)) return false;
-      at = node.inputs[0]!;
-    }
-    return false;
-  };
+  for (const node of orderedNodes(graph)) {
+    if (node.domain !== '' || !PASSED.has(node.opType)) continue;
+    if (node.inputs.some((v) => everywhere.has(v))) for (const o of node.outputs) everywhere.add(o);
+  }
   const products = graph.nodes.filter((n) => n.domain === '' && FLOAT_PRODUCTS.has(n.opType) && !multiplied.has(n));
-  return new Set(products.filter((n) => behind(n.inputs[0]!)));
+  return new Set(products.filter((n) => everywhere.has(n.inputs[0]!)));
 }
 
 const FLOAT_PRODUCTS: ReadonlySet<string> = new Set(['Conv', 'ConvTranspose', 'Gemm']);
-const NOTHING: ReadonlySet<string> = new Set();
+/** What runtimes may move a DequantizeLinear past. */
+const PASSED: ReadonlySet<string> = new Set([
+  ...MOVERS,
+  ...[
+    'AveragePool',
+    'Clip',
+    'Concat',
+    'GlobalAveragePool',
+    'LeakyRelu',
+    'Pad',
+    'ReduceMean',
+    'Relu',
+    'Resize',
+    'Split',
+  ],
+  ...['Upsample', 'Where'],
+]);
 
 function ofMicrosoft({ opType, inputs, outputs }: Node): Node {
   return makeNode(opType, inputs, outputs, {}, { domain: MICROSOFT });

@@ -56,6 +56,32 @@ function clip(opset: number): Readonly<Record<string, Attribute>> {
   return opset < 11 ? { min: { type: 'float', value: 0 }, max: { type: 'float', value: 6 } } : {};
 }
 
+/** A convolution, its output padded, a small depthwise convolution whose weight d is no layer, another convolution. */
+export function separable(): Model {
+  const depthwise = { kernel_shape: ints(3, 3), group: int(12) };
+  return model(
+    {
+      nodes: [
+        makeNode('Conv', ['x', 'w0'], ['c0'], CONV),
+        makeNode('Relu', ['c0'], ['r0']),
+        makeNode('Pad', ['r0', 'pads'], ['p']),
+        makeNode('Conv', ['p', 'd'], ['c1'], depthwise),
+        makeNode('Conv', ['c1', 'w1'], ['y'], CONV),
+      ],
+      initializers: [
+        normal('w0', [12, 3, 3, 3], 1, 0.2),
+        normal('d', [12, 1, 3, 3], 2, 0.3),
+        normal('w1', [12, 12, 3, 3], 3, 0.1),
+        makeInitializer('pads', tensor('int64', [8], BigInt64Array.of(0n, 0n, 1n, 1n, 0n, 0n, 1n, 1n))),
+      ],
+      inputs: [makeValueInfo('x', 'float', ['N', 3, 12, 12])],
+      outputs: [makeValueInfo('y', 'float', ['N', 12, 12, 12])],
+    },
+    17,
+    8,
+  );
+}
+
 /** A norm, products of three-dimensional values, GELU's Erf, a Softmax; weights a and c. */
 export function sequence(): Model {
   return model(

@@ -12,8 +12,9 @@ import { makeValueInfo, readModel, withGraph, writeModel } from '../../../src/on
 import type { Model } from '../../../src/onnx/model.ts';
 import { roomForBias } from '../../../src/quantize/activations/bias.ts';
 import { writeDynamic } from '../../../src/quantize/activations/dynamic.ts';
-import { biasOf, whyNotMultiplied } from '../../../src/quantize/activations/operators.ts';
+import { biasOf, isDepthwise, whyNotMultiplied } from '../../../src/quantize/activations/operators.ts';
 import { place } from '../../../src/quantize/activations/place.ts';
+import { smallWeights, writeSmall } from '../../../src/quantize/activations/small.ts';
 import type { Products } from '../../../src/quantize/activations/product.ts';
 import {
   type ActivationType,
@@ -27,7 +28,7 @@ import { mergedScales } from '../../../src/quantize/slices.ts';
 import { loadWasm } from '../../helpers.ts';
 import { planFor } from '../models.ts';
 import { RUNTIMES, relativeDifference, runIn } from '../run.ts';
-import { inputFor, residual, sequence } from './nets.ts';
+import { inputFor, residual, separable, sequence } from './nets.ts';
 
 const test = suite('quantize/activations/write');
 const wasm = await loadWasm();
@@ -181,6 +182,29 @@ test('an output of the model that a convolution makes keeps its name, at every o
     for (const runtime of RUNTIMES)
       assert.ok(relativeDifference((await runIn(runtime, bytes, { x })).c3!, c3!.data as Float32Array) < 0.02, runtime);
   }
+});
+
+test('weights left in float behind rounded values stay as they are in stock runtimes', async () => {
+  const m = separable();
+  const bytes = rounded(m);
+  const found = own(bytes, m);
+  for (const runtime of RUNTIMES) {
+    const { y } = await runIn(runtime, bytes, { x: inputFor(m, 4, 2) });
+    assert.ok(relativeDifference(y!, found) < 0.005, `${runtime}: ${relativeDifference(y!, found)}`);
+  }
+  assert.is((await optimized(bytes, m)).QLinearConv, 2);
+});
+
+test('small weights are multiplied as integers too', () => {
+  const m = separable();
+  const [small, ...others] = smallWeights(wasm, m);
+  assert.is(others.length, 0);
+  assert.equal([small!.layer.weight, small!.layer.rows, isDepthwise(small!.layer)], ['d', 12, true]);
+  const before = own(writeModel(m), m);
+  const written = readModel(writeModel(writeSmall(wasm, m, [small!])));
+  assert.ok(written.graph.nodes.some((n) => n.opType === 'DequantizeLinear' && n.outputs[0] === 'd'));
+  const difference = relativeDifference(own(writeModel(written), m), before);
+  assert.ok(difference > 0 && difference < 0.02, `${difference}`);
 });
 
 test('rows of next to no weight make room for their bias', () => {
