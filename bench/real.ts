@@ -113,7 +113,6 @@ async function rowsOf(real: RealModel, add: (row: Row) => void): Promise<void> {
 
 const number = (x: number | null) => (x === null ? '-' : x === 0 ? '0' : x.toExponential(1));
 
-const before: Results = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : { rows: [], failures: [] };
 const began = Date.now();
 const rows: Row[] = [];
 const failures: Results['failures'][number][] = [];
@@ -167,6 +166,8 @@ console.log(
 );
 for (const { model, reason } of failures) console.log(`${model}: ${reason}`);
 
+// Read only now: another run may have ended meanwhile.
+const before: Results = existsSync(FILE) ? JSON.parse(readFileSync(FILE, 'utf8')) : { rows: [], failures: [] };
 const done = new Set([...rows, ...failures].map((r) => r.model));
 const place = (name: string) => order.indexOf(name);
 const merged = <T extends { readonly model: string }>(old: readonly T[], own: readonly T[]): T[] =>

@@ -51,9 +51,7 @@ export function layerBytes({ widths, asymmetric, price, rows }: RowLayer, counts
     zeros ||= asymmetric.includes(bits);
     bytes += bits === 8 ? count * price.codes : Math.ceil((count * price.codes) / 8) * bits;
   }
-  return (
-    bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? price.order + (used - 1) * (price.slice ?? 0) : 0)
-  );
+  return bytes + (zeros ? rows * price.zeros : 0) + (used > 1 ? price.order + (used - 1) * (price.slice ?? 0) : 0);
 }
 
 /** Bytes of a layer with all rows at widths[j]. */

@@ -174,7 +174,8 @@ class Work {
       analyzer.model,
       [...found.replaced].map(([name, t]) => makeInitializer(name, t)),
     );
-    this.small = smallWeights(wasm, this.base).filter(({ layer }) => options.target === 'node' || !isDepthwise(layer));
+    // onnxruntime-web gains nothing by integers where a channel sums few products, and the first convolution does much damage.
+    this.small = options.target === 'node' ? smallWeights(wasm, this.base) : [];
     this.coded = this.codes();
     this.able = analyzer.layers.filter((layer) => {
       const why = this.whyNot(layer);

@@ -1,6 +1,6 @@
 /** Whether a stock runtime makes of a written file what Kappa's executor makes of it: the comparison, its bounds, plain results. */
 import { fromHalf } from '../grid/index.ts';
-import type { Graph, Model } from '../onnx/model.ts';
+import type { Graph, Model, Node } from '../onnx/model.ts';
 import type { Target } from '../quantize/targets.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -96,15 +96,26 @@ const PASSING = /^(Identity|Reshape|Squeeze|Unsqueeze|Flatten|Transpose|Cast|Sli
  * so that a model that is sure of "no" says 1e-6 or 1.01e-6.
  */
 export function rangesOf({ graph }: Model): ReadonlyMap<string, number> {
-  const makers = new Map(graph.nodes.flatMap((node) => node.outputs.map((name) => [name, node] as const)));
-  const found = new Map<string, number>();
-  for (const { name } of graph.outputs) {
-    let maker = makers.get(name);
-    for (let step = 0; maker && PASSING.test(maker.opType) && step < 16; step++)
-      maker = makers.get(maker.inputs[0] ?? '');
-    if (maker && /^(Hard)?Sigmoid$|^(Hard)?[sS]oftmax$/.test(maker.opType)) found.set(name, 1);
+  return new Map(graph.outputs.filter(({ name }) => isProbability(graph, name)).map(({ name }) => [name, 1]));
+}
+
+/** @param outer what makes the values of the graphs around this one */
+function isProbability(graph: Graph, name: string, outer: ReadonlyMap<string, Node> = new Map(), depth = 0): boolean {
+  const makers = new Map([...outer, ...graph.nodes.flatMap((node) => node.outputs.map((o) => [o, node] as const))]);
+  let value = name;
+  for (let step = 0; step < 16 && depth < 8; step++) {
+    const maker = makers.get(value);
+    if (!maker) return false;
+    if (/^(Hard)?Sigmoid$|^Softmax$/.test(maker.opType)) return true;
+    if (maker.opType === 'If') {
+      const branches = [...maker.attributes.values()].flatMap((a) => (a.type === 'graph' ? [a.value] : []));
+      const at = maker.outputs.indexOf(value);
+      return branches.every((branch) => isProbability(branch, branch.outputs[at]?.name ?? '', makers, depth + 1));
+    }
+    if (!PASSING.test(maker.opType)) return false;
+    value = maker.inputs[0] ?? '';
   }
-  return found;
+  return false;
 }
 
 /**

@@ -103,6 +103,43 @@ test('more columns than are made at once: symmetric', () => {
   assert.ok(difference(found, all, cols) < 1e-5);
 });
 
+test('of many images a few windows each, from other places in the next', () => {
+  const [images, c, side] = [80, 4, 8];
+  const window: Window = {
+    input: [side, side],
+    kernel: [3, 3],
+    strides: [1, 1],
+    dilations: [1, 1],
+    pads: [1, 1, 1, 1],
+    output: [side, side],
+    outputDims: [side, side],
+  };
+  const cols = c * 9;
+  const each = c * side * side;
+  const x = normals(images * each, random(14));
+  const gram = new GramAccumulator(wasm, 1, cols, images);
+  for (let n = 0; n < images; n += 20)
+    inWasm(x.subarray(n * each, (n + 20) * each), (at) => gram.addWindows(at, 20, c, window));
+  const found = gram.read();
+  gram.dispose();
+  // 64 windows of 80 images are more than 32 for each of 36 columns by a factor of 4.4: every second along both axes will do.
+  const fields: number[][] = [];
+  for (let n = 0; n < images; n++)
+    for (let oy = n % 2; oy < side; oy += 2)
+      for (let ox = (n >> 1) % 2; ox < side; ox += 2) {
+        const field: number[] = [];
+        for (let ic = 0; ic < c; ic++)
+          for (let ky = oy - 1; ky <= oy + 1; ky++)
+            for (let kx = ox - 1; kx <= ox + 1; kx++) {
+              const inside = ky >= 0 && ky < side && kx >= 0 && kx < side;
+              field.push(inside ? x[((n * c + ic) * side + ky) * side + kx]! : 0);
+            }
+        fields.push(field);
+      }
+  const worst = difference(found, fields, cols);
+  assert.ok(worst < 1e-5, `${worst}`);
+});
+
 test('frees its memory', () => {
   const before = wasm.arena.used;
   const gram = new GramAccumulator(wasm, 2, 9);

@@ -77,6 +77,20 @@ test('every allocation is measured once', async () => {
   assert.is(runs, before + Math.ceil(SAMPLES / 16));
 });
 
+test('divergences of all predictions: their mean is the damage', async () => {
+  const found = (await joint.divergences(widths(2, 3, 2)))!;
+  assert.is(found.length, SAMPLES);
+  const mean = found.reduce((a, b) => a + b, 0) / SAMPLES;
+  const damage = await joint.damage(widths(2, 3, 2));
+  assert.ok(Math.abs(mean - damage) < 1e-12 + 1e-9 * damage, `${mean}, ${damage}`);
+  // Of one looked at with the first samples alone before, the same.
+  await joint.damageOnFirst(widths(4, 3, 2));
+  await joint.damage(widths(4, 3, 2));
+  const both = (await joint.divergences(widths(4, 3, 2)))!;
+  const weights = weightsOf(context!, widths(4, 3, 2));
+  assert.equal(both, (await joint.measureRows(weights)).rows);
+});
+
 test('layers left out or at 32 bits stay in float', async () => {
   assert.is(await joint.damage(new Map()), 0);
   assert.is(await joint.damage(widths(32, 32, 32)), 0);

@@ -44,7 +44,7 @@ test('flags and commands', async ({ place }) => {
     2,
     /--bits: expected a number from 0\.01 to 32, got '--quiet'/,
   );
-  await fails(place, ['demo', 'cifar'], 2, /demo: expected one of mnist, got 'cifar'/);
+  await fails(place, ['demo', 'cifar'], 2, /demo: expected one of mnist, resnet, transformer, got 'cifar'/);
 });
 
 test('no command at all', async ({ place }) => {

@@ -16,15 +16,25 @@ const kept = first.kept()!;
 const measured = { table: first.table, gains: first.gains };
 
 test('a second budget from what was kept: the same file, nothing calibrated or coded again', async () => {
-  const stages = new Set<string>();
-  const second = await run({ bits: 4, ...measured, kept, progress: (stage) => stages.add(stage) });
-  const anew = await run({ bits: 4 });
-  assert.ok(second.keptUsed && !anew.keptUsed && !first.keptUsed);
-  assert.equal(second.bytes, anew.bytes);
-  assert.equal({ ...second.report, seconds: 0 }, { ...anew.report, seconds: 0 });
-  for (const stage of ['calibrating', 'measuring layers', 'gradients']) assert.not.ok(stages.has(stage), stage);
-  assert.ok(stages.has('measuring allocations together') && stages.has('quantizing in sequence'));
-  assert.is(wasm.arena.used, 0, 'memory was not freed');
+  for (const [bits, omitted] of [
+    [4, false],
+    [3.3, true],
+  ] as const) {
+    const stages = new Set<string>();
+    const second = await run({ bits, ...measured, kept, progress: (stage) => stages.add(stage) });
+    const anew = await run({ bits });
+    assert.is(
+      second.plan.layers.some((l) => l.rowBits?.includes(0)),
+      omitted,
+      'rows left out',
+    );
+    assert.ok(second.keptUsed && !anew.keptUsed && !first.keptUsed);
+    assert.equal(second.bytes, anew.bytes);
+    assert.equal({ ...second.report, seconds: 0 }, { ...anew.report, seconds: 0 });
+    for (const stage of ['calibrating', 'measuring layers', 'gradients']) assert.not.ok(stages.has(stage), stage);
+    assert.ok(stages.has('measuring allocations together') && stages.has('quantizing in sequence'));
+    assert.is(wasm.arena.used, 0, 'memory was not freed');
+  }
 });
 
 test('without codes, or without a calibration, the rest is of use, and the file the same', async () => {

@@ -293,7 +293,7 @@ test('formats: qdq has its own widths and opset', async () => {
 });
 
 test('targets: the format of each layer and why; rows keep one width where codes are multiplied as they are', async () => {
-  const gpu = await small({ bits: 8, target: 'webgpu' });
+  const gpu = await small({ bits: 8, target: 'webgpu', widths: [2, 4, 8] });
   assert.equal(gpu.report.widths, [2, 4, 8]);
   assert.is(gpu.report.output.target, 'webgpu');
   assert.match(gpu.report.rowsNote!, /target webgpu multiplies codes of one width a layer as they are/);

@@ -166,8 +166,9 @@ test('names of the model are never taken again', async () => {
   const plain = oneLayer();
   const m = withGraph(plain, {
     nodes: [
-      makeNode('Identity', ['x'], ['kq0']),
-      makeNode('Identity', ['kq0'], ['w.q']),
+      makeNode('Identity', ['x'], ['k0']),
+      makeNode('Identity', ['k0'], ['kq_bytes']),
+      makeNode('Identity', ['kq_bytes'], ['w.q']),
       makeNode('Identity', ['w.q'], ['w.s']),
       makeNode('MatMul', ['w.s', 'w'], ['y']),
     ],

@@ -56,6 +56,17 @@ test('probabilities differ relative to 1, however small they are', () => {
   assert.is(made(makeNode('Sigmoid', ['z'], ['logits'])), 1);
   assert.is(made(makeNode('Softmax', ['z'], ['p']), makeNode('Identity', ['p'], ['logits'])), 1);
   assert.is(made(makeNode('Tanh', ['z'], ['logits'])), undefined);
+  const branch = (node: ReturnType<typeof makeNode>) => {
+    const outputs = [{ name: 'b', elemType: 1, dims: undefined }];
+    return { type: 'graph', value: { ...model.graph, nodes: [node], inputs: [], outputs } } as const;
+  };
+  const either = (name: string) =>
+    makeNode('If', ['c'], ['logits'], {
+      then_branch: branch(makeNode('Identity', ['p'], ['b'])),
+      else_branch: branch(makeNode(name, ['z'], ['b'])),
+    });
+  const outside = makeNode('Sigmoid', ['z'], ['p']);
+  assert.equal([made(outside, either('Softmax')), made(outside, either('Tanh'))], [1, undefined]);
   assert.is(made(makeNode('Identity', ['logits'], ['logits'])), undefined, 'a loop ends');
   assert.is(differenceOf(wasm, floats(1e-6), floats(2e-6)).relative, 1);
   assert.ok(differenceOf(wasm, floats(1e-6), floats(2e-6), new Map([['y', 1]])).relative < 1.1e-6);
