@@ -18,7 +18,7 @@ import {
 } from '../src/node.ts';
 import { formatNumber, formatTable } from '../src/report/text.ts';
 import { type Feeds, type RealModel, realModels } from './real/models.ts';
-import { type Results, realTable, type Row } from './real/readme.ts';
+import { type Results, withReal, type Row } from './real/readme.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const FILE = join(root, 'bench', 'results', 'real.json');
@@ -177,5 +177,6 @@ const merged = <T extends { readonly model: string }>(old: readonly T[], own: re
 const results: Results = { rows: merged(before.rows, rows), failures: merged(before.failures, failures) };
 mkdirSync(dirname(FILE), { recursive: true });
 writeFileSync(FILE, `${JSON.stringify(results, null, 1)}\n`);
-if (only.length === 0) console.log(`\n${realTable(results)}`);
+const readme = join(root, 'README.md');
+writeFileSync(readme, withReal(readFileSync(readme, 'utf8'), results));
 process.exit(failures.length > 0 ? 1 : 0);

@@ -1,4 +1,5 @@
 /** What `npm run bench:files` finds, as plain JSON, a table for terminals and one for the README. */
+import { withSection } from '../section.ts';
 import type { RuntimeName } from '../../src/verify/runtime.ts';
 import { formatTable } from '../../src/report/text.ts';
 
@@ -120,7 +121,5 @@ export function filesTable({ files, versions, rounds }: FilesReport): string {
 
 /** The README with the table between its markers. @throws Error where the markers are missing */
 export function withFiles(text: string, report: FilesReport): string {
-  const [start, end] = [text.indexOf(START), text.indexOf(END)];
-  if (start < 0 || end < start) throw new Error(`README.md: expected the markers '${START}' and '${END}'`);
-  return `${text.slice(0, start)}${START}\n\n${filesTable(report)}\n\n${text.slice(end)}`;
+  return withSection(text, START, END, filesTable(report));
 }

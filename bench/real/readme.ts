@@ -1,5 +1,15 @@
 // The README's table of models that people use, from the rows of bench/results/real.json.
 
+import { withSection } from '../section.ts';
+
+const START = '<!-- real: written by bench/real.ts -->';
+const END = '<!-- end of real -->';
+
+/** The README with the table between its markers. @throws Error where the markers are missing */
+export function withReal(text: string, results: Results): string {
+  return withSection(text, START, END, realTable(results));
+}
+
 /** A model at one budget. */
 export interface Row {
   readonly model: string;

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { withSection } from '../section.ts';
 import { type BenchReport, type BenchRow, BUILDS, type Build, reached } from '../../src/report/bench.ts';
 
 export const START = '<!-- speed: written by bench/speed/readme.ts -->';
@@ -34,9 +35,7 @@ export function speedTable({ cases, settings, versions }: BenchReport): string {
 
 /** The README with the table between its markers. @throws Error where the markers are missing */
 export function withSpeed(text: string, report: BenchReport): string {
-  const [start, end] = [text.indexOf(START), text.indexOf(END)];
-  if (start < 0 || end < start) throw new Error(`README.md: expected the markers '${START}' and '${END}'`);
-  return `${text.slice(0, start)}${START}\n\n${speedTable(report)}\n\n${text.slice(end)}`;
+  return withSection(text, START, END, speedTable(report));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
