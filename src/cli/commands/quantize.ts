@@ -209,6 +209,7 @@ export function addQuantize(program: Command): void {
     'kappa quantize model.onnx --budget 1.2MB --calib data.npz --eval test.npz -o small.onnx',
     'kappa quantize model.onnx --max-drop accuracy:0.5% --calib data.npz --eval test.npz -o small.onnx',
     "kappa quantize model.onnx --bits 4 --calib data.npz --pin 'head*=8' --exclude embed --cache model.cache",
+    'kappa quantize model.onnx --bits 8 --activations auto --target web --calib data.npz --report report.html',
     'kappa quantize model.onnx --plan plan.json -o small.onnx',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
 }
