@@ -41,6 +41,8 @@ import { kernels, used } from '../node.ts';
 new Command().name('x').parse();
 console.log(used().includes('onnx'), pc.bold('b'), (await kernels()).length, typeof cliProgress.SingleBar);
 `,
+  'src/report/html/index.ts': `export { used as page } from '../../index.ts';\n`,
+  'src/node/runtimes/child.ts': `export { kernels } from '../../node.ts';\n`,
   'bench/speed/index.ts': `export { used as bench } from '../../src/node.ts';\n`,
 };
 
@@ -58,6 +60,8 @@ build('makes doors that share classes, a command, kernels and declarations', asy
     'node.js',
     'cli.js',
     'bench.js',
+    'report.js',
+    'runtime-child.js',
     'kernels.wasm',
     'kernels-relaxed.wasm',
     'types/index.d.ts',
