@@ -96,17 +96,23 @@ export function layerDemoText(report: LayerDemoReport, options: ReportOptions = 
     style.bold(
       `${printable(report.model)}: calibrated on ${formatCount(report.calibration)} samples, measured on ${formatCount(report.samples)} others`,
     ),
-    section(style, 'Files', filesTable(report)),
-    section(style, report.demo === 'resnet' ? 'By stage' : 'By component', componentTable(report)),
-    section(style, 'Layer by layer, first to last', layerTable(report, shown) + note),
+    section(style, 'Files', asText(filesTable(report))),
+    section(style, report.demo === 'resnet' ? 'By stage' : 'By component', asText(componentTable(report))),
+    section(style, 'Layer by layer, first to last', asText(layerTable(report, shown)) + note),
     findings(report, style),
   );
 }
 
-function filesTable({ files }: LayerDemoReport): string {
-  return formatTable(
-    [{ title: 'configuration', align: 'left' }, 'avg bits', 'accuracy', 'cross-entropy', 'KL x 10^3', 'file'],
-    files.map((f) => [
+/** A table as both text and pages show it: the first column to the left. */
+export interface DemoTable {
+  readonly columns: readonly string[];
+  readonly rows: readonly (readonly (string | undefined)[])[];
+}
+
+export function filesTable({ files }: LayerDemoReport): DemoTable {
+  return {
+    columns: ['configuration', 'avg bits', 'accuracy', 'cross-entropy', 'KL x 10^3', 'file'],
+    rows: files.map((f) => [
       f.configuration,
       f.averageBits.toFixed(2),
       f.accuracy === null ? undefined : formatPercent(f.accuracy),
@@ -114,15 +120,15 @@ function filesTable({ files }: LayerDemoReport): string {
       significant(f.kl * 1e3),
       formatBytes(f.bytes),
     ]),
-  );
+  };
 }
 
 const budgetTitles = (budgets: readonly number[]) => budgets.map((b) => `given at ${b}`);
 
-function componentTable(report: LayerDemoReport): string {
-  return formatTable(
-    [
-      { title: 'part', align: 'left' },
+export function componentTable(report: LayerDemoReport): DemoTable {
+  return {
+    columns: [
+      'part',
       'layers',
       'weights',
       'sigma_max',
@@ -130,22 +136,22 @@ function componentTable(report: LayerDemoReport): string {
       "document's bits",
       ...budgetTitles(report.budgets),
     ],
-    componentsOf(report).map((c) => [
+    rows: componentsOf(report).map((c) => [
       c.name,
-      c.layers,
+      String(c.layers),
       formatCount(c.params),
       formatNumber(c.spectralCurvature, 3),
       c.lossCurvature === null ? undefined : formatNumber(c.lossCurvature, 3),
       c.recommendedBits?.toFixed(1),
       ...c.given.map((b) => b.toFixed(2)),
     ]),
-  );
+  };
 }
 
-function layerTable(report: LayerDemoReport, layers: readonly LayerDemoRow[]): string {
-  return formatTable(
-    [
-      { title: 'layer', align: 'left' },
+export function layerTable(report: LayerDemoReport, layers: readonly LayerDemoRow[] = report.layers): DemoTable {
+  return {
+    columns: [
+      'layer',
       'weights',
       'sigma_max',
       'loss curvature',
@@ -153,7 +159,7 @@ function layerTable(report: LayerDemoReport, layers: readonly LayerDemoRow[]): s
       "document's bits",
       ...budgetTitles(report.budgets),
     ],
-    layers.map((l) => [
+    rows: layers.map((l) => [
       l.name,
       formatCount(l.params),
       formatNumber(l.spectralCurvature, 3),
@@ -162,6 +168,13 @@ function layerTable(report: LayerDemoReport, layers: readonly LayerDemoRow[]): s
       l.recommendedBits?.toString(),
       ...l.given.map((b) => b.toFixed(2)),
     ]),
+  };
+}
+
+function asText({ columns, rows }: DemoTable): string {
+  return formatTable(
+    columns.map((title, i) => ({ title, align: i === 0 ? 'left' : 'right' }) as const),
+    rows,
   );
 }
 

@@ -1,7 +1,6 @@
 /** The demonstrations as pages. */
 import { type DemoReport, demoFinding, demoTable } from '../demo.ts';
-import { componentsOf, findingText, type LayerDemoReport } from '../demo-layers.ts';
-import { significant } from '../parts.ts';
+import { componentTable, filesTable, findingText, type LayerDemoReport, layerTable } from '../demo-layers.ts';
 import { formatCount, formatNumber, formatPercent } from '../text.ts';
 import { pageHtml } from './html.ts';
 import type { Page, PageSection } from './page.ts';
@@ -178,66 +177,16 @@ export function layerDemoPage({ report, command }: DemoPageInput<LayerDemoReport
             },
           },
         ],
-        table: {
-          columns: [
-            'layer',
-            'part',
-            'weights',
-            'sigma_max',
-            'loss curvature',
-            'proved bits',
-            'document’s bits',
-            ...budgets.map((b) => `given at ${b}`),
-          ],
-          rows: layers.map((l) => [
-            l.name,
-            l.component,
-            formatCount(l.params),
-            formatNumber(l.spectralCurvature, 3),
-            l.lossCurvature === null ? undefined : formatNumber(l.lossCurvature, 3),
-            l.requiredBits?.toString(),
-            l.recommendedBits?.toString(),
-            ...l.given.map((b) => b.toFixed(2)),
-          ]),
-        },
+        table: layerTable(report),
         open: true,
       },
       {
         title: report.demo === 'resnet' ? 'By stage' : 'By component',
-        table: {
-          columns: [
-            'part',
-            'layers',
-            'weights',
-            'sigma_max',
-            'loss curvature',
-            'document’s bits',
-            ...budgets.map((b) => `given at ${b}`),
-          ],
-          rows: componentsOf(report).map((c) => [
-            c.name,
-            String(c.layers),
-            formatCount(c.params),
-            formatNumber(c.spectralCurvature, 3),
-            c.lossCurvature === null ? undefined : formatNumber(c.lossCurvature, 3),
-            c.recommendedBits?.toFixed(1),
-            ...c.given.map((b) => b.toFixed(2)),
-          ]),
-        },
+        table: componentTable(report),
       },
       {
         title: `Held-out data: ${formatCount(report.samples)} samples`,
-        table: {
-          columns: ['configuration', 'average bits', 'accuracy', 'cross-entropy', 'KL x 10^3', 'bytes'],
-          rows: files.map((f) => [
-            f.configuration,
-            f.averageBits.toFixed(2),
-            f.accuracy === null ? undefined : formatPercent(f.accuracy),
-            f.crossEntropy === null ? undefined : formatNumber(f.crossEntropy, 5),
-            significant(f.kl * 1e3),
-            formatCount(f.bytes),
-          ]),
-        },
+        table: filesTable(report),
       },
       again(report, command),
     ],
