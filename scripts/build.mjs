@@ -1,8 +1,9 @@
 // Makes build/kernels.wasm, build/kernels-relaxed.wasm and dist/. Flags: --kernels (only the kernels), --no-types (no declarations).
 //
-// dist/index.js and dist/node.js share one chunk, so that a class has one identity through either door; index.js and that
-// chunk import nothing, so that they load in browsers and edge workers. dist/cli.js stands alone. The kernels stay a file
-// beside them: a module that is loaded by URL can be compiled by platforms that forbid compiling bytes.
+// The doors (core, index, node, browser, edge, edge-light, report) share chunks, so that a class has one identity through any of them; but
+// for Node's they import nothing else, so that they load in pages and edge workers, where the edge doors import the kernels as a module.
+// They are minified, with source maps beside them. dist/cli.js stands alone. The kernels stay a file beside the doors: a module that
+// is loaded by URL or imported can be compiled by platforms that forbid compiling bytes.
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -18,7 +19,7 @@ import {
 import { isBuiltin } from 'node:module';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { doors, missing, programs } from './bundle.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const at = (...parts) => join(root, ...parts);
@@ -83,79 +84,15 @@ async function buildKernels() {
   return made.some((built) => built) ? 'built' : 'unchanged';
 }
 
-/** `require` of a built-in module inside a CommonJS package becomes a static import, which an ES module can have. */
-const builtins = {
-  name: 'builtins',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /./ }, ({ path, kind, namespace }) => {
-      if (kind !== 'require-call' || !isBuiltin(path)) return undefined;
-      return { path, namespace: namespace === 'builtin' ? 'builtin-import' : 'builtin' };
-    });
-    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({
-      contents: `module.exports = require('${path}').default`,
-    }));
-    onLoad({ filter: /./, namespace: 'builtin-import' }, ({ path }) => ({
-      contents: `export { default } from '${path}'`,
-    }));
-  },
-};
+/** The kernels' module as the edge doors import it: each as its platforms want it written. */
+const KERNEL_IMPORTS = { 'edge.js': './kernels.wasm', 'edge-light.js': './kernels.wasm?module' };
 
-/** cli-table3 loads this only for tables that ask it for colours; Kappa's never do. */
-const colourless = {
-  name: 'colourless',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
-    onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
-  },
-};
-
-const common = {
-  absWorkingDir: root,
-  bundle: true,
-  format: 'esm',
-  target: 'es2022',
-  charset: 'utf8',
-  legalComments: 'eof',
-  logLevel: 'warning',
-  metafile: true,
-  write: false,
-};
-
-function doors() {
-  return build({
-    ...common,
-    entryPoints: { index: 'src/index.ts', node: 'src/node.ts', report: 'src/report/html/index.ts' },
-    platform: 'browser',
-    splitting: true,
-    chunkNames: 'core-[hash]',
-    external: ['node:*'],
-    outdir: 'dist',
-    plugins: [colourless],
-  });
-}
-
-/** The command, the benchmark that it loads when asked for, and the program that runs stock runtimes in a process of its own. */
-function cli() {
-  return build({
-    ...common,
-    entryPoints: {
-      cli: 'src/cli/main.ts',
-      bench: 'bench/speed/index.ts',
-      'runtime-child': 'src/node/runtimes/child.ts',
-    },
-    platform: 'node',
-    banner: { js: '#!/usr/bin/env node' },
-    outdir: 'dist',
-    plugins: [builtins, colourless],
-  });
-}
-
-/** What each output imports at run time: the neutral door nothing but its chunk, the others Node's own modules at most. */
+/** What each output imports at run time: doors nothing but chunks, the edge doors the kernels, Node's programs its own modules at most. */
 function checkImports({ outputs }) {
   for (const [file, output] of Object.entries(outputs)) {
     const name = basename(file);
     for (const { path, external } of output.imports) {
-      if (!external) continue;
+      if (!external || path === KERNEL_IMPORTS[name]) continue;
       if (!isBuiltin(path)) throw new BuildError(`${file}: import of '${path}' was not bundled`);
       if (!['cli.js', 'bench.js', 'runtime-child.js', 'node.js'].includes(name))
         throw new BuildError(`${file}: imports '${path}', but must load without Node (see ${users(output)})`);
@@ -170,15 +107,8 @@ function users(output) {
 }
 
 async function bundle() {
-  for (const entry of [
-    'src/index.ts',
-    'src/node.ts',
-    'src/report/html/index.ts',
-    'src/cli/main.ts',
-    'bench/speed/index.ts',
-  ])
-    if (!existsSync(at(entry))) throw new BuildError(`${entry} is missing`);
-  const results = await Promise.all([doors(), cli()]);
+  for (const entry of missing()) throw new BuildError(`${entry} is missing`);
+  const results = await Promise.all([doors(), programs()]);
   for (const { metafile } of results) checkImports(metafile);
   const files = results.flatMap(({ outputFiles }) => outputFiles);
   for (const { path, contents } of files) replace(path, contents);
@@ -186,7 +116,7 @@ async function bundle() {
   for (const { file } of KERNELS) replace(at('dist', file), readFileSync(at('build', file)));
   const made = new Set(files.map(({ path }) => basename(path)));
   for (const name of readdirSync(at('dist')))
-    if (/^core-.*\.js$/.test(name) && !made.has(name)) rmSync(at('dist', name), { force: true });
+    if (/^core-.*\.js(\.map)?$/.test(name) && !made.has(name)) rmSync(at('dist', name), { force: true });
 }
 
 async function declarations() {

@@ -1,4 +1,4 @@
-// Makes dist/studio/ out of web/: a page, its worker, the kernels, the embedded demonstration and onnxruntime-web for the check.
+// Makes dist/studio/ out of web/: a page, its workers, the kernels, the embedded demonstrations and onnxruntime-web for the check.
 // With --serve [PORT] it serves the folder to this machine. Needs dist/ and build/ as `npm run build` makes them.
 import { createHash } from 'node:crypto';
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -18,6 +18,8 @@ const COPIES = {
   'kernels.wasm': 'build/kernels.wasm',
   'demo/mnist-mlp.onnx': 'models/mnist-mlp.onnx',
   'demo/mnist-calib.npz': 'models/mnist-calib.npz',
+  'demo/transformer-text.onnx': 'models/transformer-text.onnx',
+  'demo/text-calib.npz': 'models/text-calib.npz',
   'ort/ort.wasm.min.mjs': 'node_modules/onnxruntime-web/dist/ort.wasm.min.mjs',
   'ort/ort-wasm-simd-threaded.mjs': 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.mjs',
   'ort/ort-wasm-simd-threaded.wasm': 'node_modules/onnxruntime-web/dist/ort-wasm-simd-threaded.wasm',
@@ -38,10 +40,15 @@ const common = {
   outdir: 'dist/studio',
 };
 
-/** cli-table3 loads this only for tables that ask it for colours; Kappa's never do. */
-const colourless = {
-  name: 'colourless',
-  setup({ onResolve, onLoad }) {
+/** Importing cli-table3 does nothing: a file that makes no table with it does not have it. What it loads for colours is never asked for. */
+const tables = {
+  name: 'tables',
+  setup({ onResolve, onLoad, resolve }) {
+    onResolve({ filter: /^cli-table3$/ }, async ({ path, kind, resolveDir, pluginData }) => {
+      if (pluginData === tables) return undefined;
+      const found = await resolve(path, { kind, resolveDir, pluginData: tables });
+      return { ...found, sideEffects: false };
+    });
     onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
     onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
   },
@@ -55,14 +62,16 @@ function write(name, bytes) {
 
 export async function makeStudio() {
   rmSync(out, { recursive: true, force: true });
-  const { outputFiles } = await build({
+  const page = await build({ ...common, entryPoints: { studio: 'web/studio.ts' }, plugins: [tables] });
+  const workers = await build({
     ...common,
-    entryPoints: { studio: 'web/studio.ts', worker: 'web/worker.ts' },
-    plugins: [colourless],
+    entryPoints: { worker: 'web/worker.ts', solve: 'web/solve.ts', draw: 'web/draw.ts', runtime: 'web/runtime.ts' },
+    plugins: [tables],
+    splitting: true,
   });
   const hash = createHash('sha256');
   const names = [];
-  for (const { path, contents } of outputFiles) {
+  for (const { path, contents } of [...page.outputFiles, ...workers.outputFiles]) {
     const name = path.slice(out.length + 1);
     write(name, contents);
     names.push(name);

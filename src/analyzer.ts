@@ -29,8 +29,8 @@ import type { WeightFormat } from './quantize/format.ts';
 import type { QuantizedModel } from './quantize/quantizer.ts';
 import { sequentialPass } from './quantize/sequential.ts';
 import type { Tensor } from './tensor.ts';
-import { checkTunable, tune, type Tuned, type TuneInput } from './tune/index.ts';
-import { type ErrorEstimate, estimateError } from './verify/estimate.ts';
+import type { Tuned, TuneInput } from './tune/index.ts';
+import type { ErrorEstimate } from './verify/estimate.ts';
 import type { PrecisionRequirement } from './verify/requirement.ts';
 import type { Wasm } from './wasm/wasm.ts';
 import { shareSamples } from './analyzer/batch.ts';
@@ -308,6 +308,7 @@ export class CurvatureQuantizationAnalyzer {
   /** Theorem 3.4: a bound on the l2 error of one sample's output, and every layer's share of it. */
   async estimateTotalError(plan: Pick<Plan, 'layers'>): Promise<ErrorEstimate> {
     if (!this.calibration) throw new RangeError('call calibrate() before the total error is asked for');
+    const { estimateError } = await import('./verify/estimate.ts');
     return estimateError(this.wasm, this.model, this.layers, this.calibration, this.candidates, plan);
   }
 
@@ -395,11 +396,13 @@ export class CurvatureQuantizationAnalyzer {
    * @throws UnsupportedError naming what gradients cannot pass, DataError for too few samples, RangeError before `calibrate`
    */
   async tune(coded: TuneInput['coded'], steps: number, initializers?: Tuned['initializers']): Promise<Tuned> {
+    const { tune } = await import('./tune/index.ts');
     return tune(this.wasm, { ...this.tunable(), coded, initializers, steps, seed: this.options.seed ?? 0 });
   }
 
   /** Whether `tune` can run, before what it starts from is there. @throws as it does */
   async checkTunable(): Promise<void> {
+    const { checkTunable } = await import('./tune/index.ts');
     return checkTunable(this.wasm, this.tunable());
   }
 

@@ -15,7 +15,10 @@ export const EXIT_CODES: Readonly<Record<ErrorCode, number>> = {
   interrupted: 130,
 };
 
+/** What all errors are that depend on what a user brought: one line, a code, and the exit code of the command. */
 export class KappaError extends Error {
+  /** Written out, since the names of classes are shortened in dist/. */
+  static override readonly name: string = 'KappaError';
   constructor(
     readonly code: ErrorCode,
     message: string,
@@ -31,6 +34,7 @@ export class KappaError extends Error {
 
 /** A flag, option or budget that cannot be met. */
 export class UsageError extends KappaError {
+  static override readonly name: string = 'UsageError';
   constructor(message: string, options?: ErrorOptions) {
     super('usage', message, options);
   }
@@ -38,6 +42,7 @@ export class UsageError extends KappaError {
 
 /** Not an ONNX model, a damaged one, or one that contradicts itself. */
 export class ModelError extends KappaError {
+  static override readonly name: string = 'ModelError';
   constructor(message: string, options?: ErrorOptions) {
     super('model', message, options);
   }
@@ -45,6 +50,7 @@ export class ModelError extends KappaError {
 
 /** Calibration or evaluation data that is missing, damaged, or does not fit the model. */
 export class DataError extends KappaError {
+  static override readonly name: string = 'DataError';
   constructor(message: string, options?: ErrorOptions) {
     super('data', message, options);
   }
@@ -52,6 +58,7 @@ export class DataError extends KappaError {
 
 /** An operator, type or attribute value that Kappa does not run. */
 export class UnsupportedError extends KappaError {
+  static override readonly name: string = 'UnsupportedError';
   constructor(message: string, options?: ErrorOptions) {
     super('unsupported', message, options);
   }
@@ -59,6 +66,7 @@ export class UnsupportedError extends KappaError {
 
 /** The kernels' memory is too small for what was asked for. */
 export class MemoryError extends UnsupportedError {
+  static override readonly name: string = 'MemoryError';
   constructor(
     message: string,
     /** Bytes that would have been enough to go on at that place. */
@@ -73,6 +81,7 @@ export class MemoryError extends UnsupportedError {
 
 /** Everything ran, but a target that was asked for was missed. */
 export class TargetError extends KappaError {
+  static override readonly name: string = 'TargetError';
   constructor(message: string, options?: ErrorOptions) {
     super('target', message, options);
   }
@@ -80,6 +89,7 @@ export class TargetError extends KappaError {
 
 /** Cancelled through an AbortSignal. */
 export class InterruptedError extends KappaError {
+  static override readonly name: string = 'InterruptedError';
   constructor(message = 'interrupted', options?: ErrorOptions) {
     super('interrupted', message, options);
   }

@@ -6,6 +6,9 @@
  *     const { bytes, report } = await quantize(wasm, model, { bits: 4, calibration: datasetFromArrays(readNpz(npz)) });
  */
 
+// Every operator, so that sessions can be made at once.
+import './ops/index.ts';
+
 // The whole job, and its parts.
 export { ACTIVATION_WIDTHS, type ActivationOptions, type ActivationWidths } from './jobs/activations.ts';
 export { type QuantizeOptions, type QuantizeResult, quantize } from './jobs/quantize.ts';
@@ -64,18 +67,28 @@ export {
 export {
   type GeneralObjective,
   HARDWARE_WIDTHS,
+  type Item,
   type Objective,
   objectiveNames,
+  type Option,
   parseCostTable,
   parsePlan,
+  type Problem,
   registerObjective,
+  registerStrategy,
+  type Selection,
   type SeparableObjective,
+  type Solution,
+  type Strategy,
   type StrategyName,
   strategyNames,
 } from './allocate/index.ts';
 export type {
   Choice,
+  CostActivations,
+  CostGroup,
   CostLayer,
+  CostProduct,
   CostTable,
   Granularity,
   Plan,
@@ -135,7 +148,18 @@ export {
   type Column,
   type Dataset,
   datasetFromArrays,
+  datasetFromImages,
   datasetFromSamples,
+  IMAGE_FITS,
+  IMAGE_LAYOUTS,
+  IMAGE_ORDERS,
+  type ImageFile,
+  imageFilesFromZip,
+  type ImageFit,
+  type ImageLayout,
+  type ImageOptions,
+  type ImageOrder,
+  isImagePath,
   readNpy,
   readNpz,
   readTensorProto,
@@ -148,9 +172,17 @@ export {
 export type { Progress } from './progress.ts';
 
 // Reports, errors, tensors, kernels.
-export type { LayerPicture, PredictedPoint, QuantizePictures } from './report/pictures.ts';
+export type {
+  ActivationPicture,
+  ActivationPictures,
+  HistogramPicture,
+  LayerPicture,
+  PredictedPoint,
+  QuantizePictures,
+} from './report/pictures.ts';
 export type { DemoLayer, DemoModel, DemoReport, DemoRow } from './report/demo.ts';
-export type { Component, LayerDemoFile, LayerDemoReport, LayerDemoRow } from './report/demo-layers.ts';
+export type { Component } from './report/demo-components.ts';
+export type { LayerDemoFile, LayerDemoReport, LayerDemoRow } from './report/demo-layers.ts';
 export type * from './report/types.ts';
 export type { TuneReport } from './tune/index.ts';
 export * from './errors.ts';

@@ -1,14 +1,14 @@
 /** Kappa for Node: all of the neutral door, and what touches the disk. */
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { UnsupportedError } from './errors.ts';
 import { readModel } from './onnx/index.ts';
 import type { Model } from './onnx/model.ts';
 import { externalFiles } from './node/external.ts';
 import { codeOf, readInput } from './node/read.ts';
 import { nodeSpawn } from './node/threads.ts';
-import { type Build, kernelFile, supportsRelaxed } from './wasm/features.ts';
-import { Wasm, type WasmOptions } from './wasm/wasm.ts';
+import { kernelFile } from './wasm/features.ts';
+import { createFrom, type KernelOptions, requireBuild } from './wasm/load.ts';
+import type { Wasm } from './wasm/wasm.ts';
 
 export * from './index.ts';
 export { caseFolders, readCase } from './node/cases.ts';
@@ -23,23 +23,27 @@ export {
 } from './node/runtimes.ts';
 export { nodeSpawn } from './node/threads.ts';
 
-export interface LoadOptions extends WasmOptions {
-  /** The build: `plain` (unless told), whose results are the same to the bit on every machine, or `relaxed`. */
-  readonly build?: Build | undefined;
+/** How the kernels are loaded. */
+export interface LoadOptions extends KernelOptions {
+  /** The kernels: a file, bytes or a compiled module; unless told, the build's file beside this module. Threads need a file or bytes. */
+  readonly from?: string | URL | BufferSource | WebAssembly.Module | undefined;
 }
 
 /**
- * The kernels: the build's file beside this module, or, run from a checkout's sources, the one built there.
+ * The kernels: what is given, or the build's file beside this module, or, run from a checkout's sources, the one built there.
  * @throws UnsupportedError where this engine does not run the relaxed build
+ * @throws UsageError where the kernels given are another build than asked for
  * @throws Error where the file is not there
  */
-export async function loadKernels({ build = 'plain', ...options }: LoadOptions = {}): Promise<Wasm> {
-  if (build === 'relaxed' && !supportsRelaxed())
-    throw new UnsupportedError('build relaxed: this engine has no relaxed SIMD (Node 22 and later have it)');
-  const file = kernelFile(build);
+export async function loadKernels({ build, from, ...rest }: LoadOptions = {}): Promise<Wasm> {
+  requireBuild(build ?? 'plain');
+  const options = { build, spawn: nodeSpawn, ...rest };
+  if (typeof from === 'string' || from instanceof URL) return createFrom(await readFile(from), options);
+  if (from !== undefined) return createFrom(from, options);
+  const file = kernelFile(build ?? 'plain');
   for (const place of [`./${file}`, `../build/${file}`]) {
     try {
-      return await Wasm.create(await readFile(new URL(place, import.meta.url)), { spawn: nodeSpawn, ...options });
+      return await createFrom(await readFile(new URL(place, import.meta.url)), options);
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
     }

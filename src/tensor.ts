@@ -22,8 +22,10 @@ export const DATA_TYPES = {
   int2: 26,
 } as const;
 
+/** Element types, spelled as ONNX spells them. */
 export type DType = keyof typeof DATA_TYPES;
 
+/** Arrays that hold elements of tensors. */
 export type TypedArray =
   | Float32Array
   | Float64Array

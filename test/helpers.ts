@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import '../src/ops/index.ts';
 import { supportsRelaxed } from '../src/wasm/features.ts';
 import { Wasm } from '../src/wasm/wasm.ts';
 

@@ -1,25 +1,24 @@
 /** The slider's side of a measurement: every budget is solved anew from the cost table, nothing is run. */
-import { BitWidthOptimizer, type CostTable, parsePlan, type Plan } from '../src/index.ts';
-import type { Calls } from './protocol.ts';
-
-export type Measured = Calls['measure']['give'];
+import { BitWidthOptimizer, type CostTable, parsePlan, type Plan } from '../src/allocate/index.ts';
+import { DataError, UsageError } from '../src/errors.ts';
+import type { Measured, Solved } from './protocol.ts';
 
 export class Budget {
   readonly table: CostTable;
-  #pins: ReadonlyMap<string, number> = new Map();
+  #pins: ReadonlyMap<string, number>;
   #optimizer: BitWidthOptimizer;
 
-  constructor(private readonly measured: Measured) {
+  constructor(
+    private readonly measured: Measured,
+    pins: ReadonlyMap<string, number> = new Map(),
+  ) {
     this.table = measured.table;
+    this.#pins = pins;
     this.#optimizer = this.#make();
   }
 
-  get pins(): ReadonlyMap<string, number> {
-    return this.#pins;
-  }
-
   /** Average bits that plans can have, as far as pins allow. */
-  get limits(): { readonly least: number; readonly most: number } {
+  get #limits(): { readonly least: number; readonly most: number } {
     const { minAverageBits, maxAverageBits } = this.#optimizer.limits;
     return { least: minAverageBits, most: Math.max(minAverageBits, Math.min(8.5, maxAverageBits)) };
   }
@@ -39,14 +38,16 @@ export class Budget {
     }
   }
 
-  solve(bits: number): Plan {
-    const { least, most } = this.limits;
-    return this.#optimizer.optimize({ averageBits: Math.min(most, Math.max(least, bits)) });
+  /** The plan of a budget, brought into what plans can have. */
+  solve(bits: number): Solved {
+    const { least, most } = this.#limits;
+    const plan = this.#optimizer.optimize({ averageBits: Math.min(most, Math.max(least, bits)) });
+    return { plan, pins: this.#pins, least, most };
   }
 
   /** Predicted damage by average bits, chosen and uniform. */
   frontier(points: number): { readonly guided: number[][]; readonly uniform: number[][] } {
-    const { least, most } = this.limits;
+    const { least, most } = this.#limits;
     const guided: number[][] = [];
     const uniform: number[][] = [];
     const add = (to: number[][], { averageBits, predicted }: Plan) => {
@@ -70,10 +71,10 @@ export class Budget {
    * @throws UsageError, DataError for text that is no plan of this model
    */
   load(text: string): number {
-    const plan = parsePlan(JSON.parse(text), 'plan');
+    const plan = parsePlan(json(text), 'plan');
     const known = new Set(this.table.layers.map((l) => l.name));
     const other = plan.layers.find((l) => !known.has(l.name));
-    if (other) throw new Error(`the plan is of another model: it has a layer '${other.name}'`);
+    if (other) throw new UsageError(`the plan is of another model: it has a layer '${other.name}'`);
     const before = this.#pins;
     this.#pins = new Map(plan.layers.map((l) => [l.name, l.bits]));
     try {
@@ -94,5 +95,13 @@ export class Budget {
       symmetric: (bits) => !asymmetricBits.includes(bits),
       pins: this.#pins,
     });
+  }
+}
+
+function json(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new DataError('the plan: expected JSON', { cause });
   }
 }

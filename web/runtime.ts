@@ -1,5 +1,6 @@
-/** The written file under onnxruntime-web, in the page: the same sample, the same outputs. */
-import type { Comparison } from './protocol.ts';
+/** The written file under onnxruntime-web: the same sample, the same outputs. A worker that is ended after each check. */
+import type { CheckCalls } from './protocol.ts';
+import { serve } from './serve.ts';
 
 interface Runtime {
   readonly env: { readonly wasm: { numThreads: number; wasmPaths: string } };
@@ -7,28 +8,24 @@ interface Runtime {
   readonly InferenceSession: {
     create(bytes: Uint8Array): Promise<{
       run(feeds: Record<string, unknown>): Promise<Record<string, { readonly data: ArrayLike<number> }>>;
-      release(): Promise<void>;
     }>;
   };
-}
-
-export interface Checked {
-  /** Largest difference, relative to the largest value of the output. */
-  readonly difference: number;
-  readonly milliseconds: number;
 }
 
 /** ONNX's name of a type to onnxruntime's. */
 const TYPES: Readonly<Record<string, string>> = { float: 'float32', double: 'float64' };
 
-/** @throws Error where the runtime is not beside the page, or does not run the file */
-export async function checkInRuntime(file: Uint8Array, { feeds, output, quantized }: Comparison): Promise<Checked> {
-  const folder = new URL('./ort/', document.baseURI);
-  const ort = (await import(new URL('ort.wasm.min.mjs', folder).href)) as Runtime;
-  ort.env.wasm.numThreads = 1;
-  ort.env.wasm.wasmPaths = folder.href;
-  const session = await ort.InferenceSession.create(file);
-  try {
+serve<CheckCalls>({
+  async check({ file, comparison }, { progress }) {
+    progress('loading onnxruntime-web', 0, 3);
+    const folder = new URL('./ort/', self.location.href);
+    const ort = (await import(new URL('ort.wasm.min.mjs', folder).href)) as Runtime;
+    ort.env.wasm.numThreads = 1;
+    ort.env.wasm.wasmPaths = folder.href;
+    progress('checking under onnxruntime-web', 1, 3);
+    const session = await ort.InferenceSession.create(new Uint8Array(await file.arrayBuffer()));
+    if (!comparison) return { difference: 0, milliseconds: 0 };
+    const { feeds, output, quantized } = comparison;
     const start = performance.now();
     const outputs = await session.run(
       Object.fromEntries(
@@ -44,7 +41,5 @@ export async function checkInRuntime(file: Uint8Array, { feeds, output, quantize
       apart = Math.max(apart, Math.abs(found[i]! - quantized[i]!));
     }
     return { difference: largest > 0 ? apart / largest : apart, milliseconds };
-  } finally {
-    await session.release();
-  }
-}
+  },
+});

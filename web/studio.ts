@@ -1,150 +1,167 @@
-/** The page: what is shown, and what each control does. All work is the worker's. */
-import { damageIn } from '../src/report/parts.ts';
-import { axis, INK, svgOf } from '../src/report/html/svg.ts';
-import { quantizeHtml } from '../src/report/html/quantize.ts';
-import { formatBytes, formatCount, formatNumber, formatPercent, formatRatio } from '../src/report/text.ts';
-import { Budget, type Measured } from './budget.ts';
-import { CancelledError, Client } from './client.ts';
-import type { Calls, Data } from './protocol.ts';
-import { checkInRuntime } from './runtime.ts';
+/** The page: what each control does. All work is done by workers. */
+import { formatBytes, formatCount, formatNumber } from '../src/report/text.ts';
+import { supportsSimd } from '../src/wasm/features.ts';
+import { memoryIn } from './advice.ts';
+import { Client, Failure } from './client.ts';
+import { alertText, announce, at, button, element, input, reveal, show } from './dom.ts';
+import { Panel } from './panel.ts';
+import { describeImages, dropped, FIELDS, imageOptions, isImage } from './images.ts';
+import type { Calls, Data, DrawCalls, Named, SolveCalls } from './protocol.ts';
+import { checked, type Made, saveModel, savePlan, saveReport, showCompared, showMade } from './result.ts';
+import { busy, cancelWork, working } from './work.ts';
 
-const at = <T extends HTMLElement = HTMLElement>(id: string): T => {
-  const found = document.getElementById(id);
-  if (!found) throw new Error(`the page has no #${id}`);
-  return found as T;
-};
-const input = (id: string) => at<HTMLInputElement>(id);
-const button = (id: string) => at<HTMLButtonElement>(id);
+/** What is there to try without a file of one's own. */
+const DEMOS = {
+  mnist: { model: 'mnist-mlp.onnx', data: 'mnist-calib.npz', samples: '512' },
+  transformer: { model: 'transformer-text.onnx', data: 'text-calib.npz', samples: '32' },
+} as const;
 
-/** Largest file that is taken: what a page can hold beside its work. */
-const MOST_BYTES = 1.5 * 2 ** 30;
-const POINTS = 25;
-const DEFAULT_BITS = 4.1;
+/** Problems of a model that are listed. */
+const LISTED = 12;
 
-const client = new Client(() => new Worker(new URL('./worker.js', document.baseURI), { type: 'module' }));
+const memory = memoryIn(location.search);
 
-let model: { name: string; size: number } | undefined;
+let model: File | undefined;
 let data: Data = { kind: 'none' };
-let budget: Budget | undefined;
-let unit: Measured['table']['unit'] = 'proxy';
-let quantizable = 0;
-let frontier: { guided: number[][]; uniform: number[][] } | undefined;
-let result: Calls['quantize']['give'] | undefined;
+/** Whether the model can be run, so that data is of use. */
+let runs = true;
+let made: Made | undefined;
 
-function alertText(error: unknown): void {
-  const text = error instanceof CancelledError ? '' : error instanceof Error ? error.message : String(error);
-  at('alert').textContent = text;
-  at('alert').hidden = text === '';
-}
+/** The worker has what the page shows; otherwise the model is given to it again before anything else. */
+let held = false;
 
-const show = (id: string, shown = true): void => {
-  at(id).hidden = !shown;
-};
-
-function download(name: string, bytes: Uint8Array<ArrayBuffer> | string, type: string): void {
-  const link = document.createElement('a');
-  link.href = URL.createObjectURL(new Blob([bytes], { type }));
-  link.download = name;
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-}
-
-const stem = () => (model?.name ?? 'model').replace(/\.onnx$/i, '');
-
-/** Runs one piece of work with the bar shown and all that would start another switched off. */
-async function working<T>(body: (progress: (stage: string, done: number, total: number) => void) => Promise<T>) {
-  alertText('');
-  const controls = [
-    ...document.querySelectorAll<HTMLButtonElement | HTMLInputElement>('main button, main input[type=file]'),
-  ];
-  const before = controls.map((c) => c.disabled);
-  for (const c of controls) c.disabled = c.id !== 'cancel';
-  show('s-work');
-  let stage = '';
-  let start = 0;
-  try {
-    return await body((name, done, total) => {
-      if (name !== stage) [stage, start] = [name, performance.now()];
-      const share = total > 0 ? done / total : 0;
-      at('stage').textContent = name;
-      at<HTMLProgressElement>('bar').value = share;
-      const seconds = share > 0.02 ? ((performance.now() - start) / 1000) * (1 / share - 1) : undefined;
-      at('left').textContent = seconds === undefined ? '' : `about ${Math.ceil(seconds)} s left`;
-    });
-  } catch (error) {
-    alertText(error);
-    return undefined;
-  } finally {
-    show('s-work', false);
-    controls.forEach((c, i) => {
-      c.disabled = before[i]!;
-    });
-  }
-}
-
-async function bytesOf(file: File): Promise<Uint8Array> {
-  if (file.size > MOST_BYTES)
-    throw new Error(`${file.name}: ${formatBytes(file.size)} is more than a page can work on; use the kappa command`);
-  return new Uint8Array(await file.arrayBuffer());
-}
-
-async function open(name: string, bytes: Uint8Array): Promise<void> {
-  const found = await working(() => client.call('open', { name, bytes }));
-  if (!found) return;
-  model = { name, size: bytes.length };
-  [budget, result, frontier] = [undefined, undefined, undefined];
+const client = new Client<Calls>('worker.js', () => {
+  held = false;
   for (const id of ['s-budget', 's-result']) show(id, false);
-  const missing = found.operators.filter((o) => !o.supported).map((o) => o.opType);
+});
+const artist = new Client<DrawCalls>('draw.js');
+const panel = new Panel(new Client<SolveCalls>('solve.js'), artist);
+const cancel = () => client.cancel();
+
+/** @throws Failure for a file larger than the bound */
+function bounded(file: File): File {
+  if (file.size <= memory.file) return file;
+  const sizes = `${formatBytes(file.size)} is more than the ${formatBytes(memory.file)} that this page may take`;
+  throw new Failure('memory', `${file.name}: ${sizes}`);
+}
+
+async function open(file: File): Promise<boolean> {
+  const found = await working(cancel, () => client.call('open', { file: bounded(file), memory: memory.work }));
+  if (!found) return false;
+  [model, made, held, runs] = [file, undefined, true, found.problems.length === 0];
+  for (const id of ['s-budget', 's-result']) show(id, false);
+  showInspected(found);
+  show('s-data', found.weights.length > 0);
+  await sayImages();
+  return true;
+}
+
+function showInspected(found: Calls['open']['give']): void {
   const weights = found.weights.reduce((n, w) => n + w.params, 0);
   const inputs = found.inputs.map((i) => `${i.name} [${(i.dims ?? []).map((d) => d ?? '?').join(', ')}]`);
   const said = [
-    `${name}: ${formatBytes(bytes.length)}, ${formatCount(found.parameters)} parameters, ${formatCount(weights)} of them in ${formatCount(found.weights.length)} weights that can be quantized.`,
+    `${found.name}: ${formatBytes(found.bytes)}, ${formatCount(found.parameters)} parameters, ${formatCount(weights)} of them in ${formatCount(found.weights.length)} weights that can be quantized.`,
     `Inputs: ${inputs.join(', ')}.`,
-    ...(missing.length > 0
-      ? [`Kappa does not run ${missing.join(', ')}: widths can follow the weights alone, and no damage is measured.`]
-      : []),
-    ...(found.weights.length === 0 ? ['There is no weight to make smaller.'] : []),
+    ...(found.weights.length === 0 ? ['There is no weight to make smaller: choose another model.'] : []),
+    ...(runs
+      ? []
+      : [
+          'Kappa cannot run this model, so no data is used and no damage is measured: widths can follow the weights alone. What it does not run:',
+        ]),
   ];
-  at('inspected').replaceChildren(...said.map(paragraph));
-  show('s-data', found.weights.length > 0);
+  const problems = found.problems.slice(0, LISTED).map(({ kind, operator, name, reason }) => {
+    const what = operator === '' ? kind : operator;
+    const where = name === '' ? '' : ` at ${kind === 'operator' || kind === 'node' ? 'node ' : ''}"${name}"`;
+    return element('li', `${what}${where}: ${kind === 'operator' ? 'no such operator, ' : ''}${reason}`);
+  });
+  if (found.problems.length > LISTED) problems.push(element('li', `and ${found.problems.length - LISTED} more`));
+  const list = problems.length > 0 ? [element('ul', '', ...problems)] : [];
+  at('inspected').replaceChildren(...said.map((text) => element('p', text)), ...list);
+  for (const id of ['data-file', 'drawn', 'samples', ...FIELDS]) input(id).disabled = !runs;
 }
 
-function paragraph(text: string): HTMLParagraphElement {
-  const p = document.createElement('p');
-  p.textContent = text;
-  return p;
-}
-
-function takeData(name: string, bytes: Uint8Array): void {
-  data = { kind: 'npz', name, bytes };
+function takeData(file: File): void {
+  asked++;
+  data = { kind: 'npz', file: bounded(file) };
   input('drawn').checked = false;
-  at('data-said').textContent = `${name}: ${formatBytes(bytes.length)}`;
+  show('image-form', false);
+  at('data-said').textContent = `${file.name}: ${formatBytes(file.size)}`;
+}
+
+async function takeImages(files: readonly Named[]): Promise<void> {
+  for (const { file } of files) bounded(file);
+  data = { kind: 'images', files, options: {} };
+  input('drawn').checked = false;
+  show('image-form');
+  at('data-said').textContent = `${formatCount(files.length)} files`;
+  await sayImages();
+}
+
+/** Counts what is asked about images, so that only the last answer is shown. */
+let asked = 0;
+
+/** Says what the images become as the model's input, where there are both. Controls stay as they are: it is quick. */
+async function sayImages(): Promise<void> {
+  if (data.kind !== 'images' || !model || !runs || busy()) return;
+  const own = ++asked;
+  alertText('');
+  try {
+    await holding();
+    const said = await describeImages(client, data.files);
+    if (own === asked) at('data-said').textContent = said;
+  } catch (error) {
+    if (own === asked) alertText(error);
+  }
+}
+
+/** Gives the model to the worker again where that was lost. */
+async function holding(): Promise<void> {
+  if (!held) await client.call('open', { file: model!, memory: memory.work });
+  held = true;
+}
+
+/** The only one. @throws Failure */
+function only(files: readonly Named[], what: string): File | undefined {
+  if (files.length > 1)
+    throw new Failure('usage', `expected one ${what}, found ${files.map((f) => f.path).join(', ')}; bring one`);
+  return files[0]?.file;
 }
 
 /** A model, data, or both. */
-async function takeFiles(files: readonly File[]): Promise<void> {
+async function takeFiles(files: readonly Named[]): Promise<void> {
+  if (busy()) {
+    alertText('Work is running: wait for it or cancel it before other files are brought. Nothing was changed.');
+    return;
+  }
+  alertText('');
   try {
-    for (const file of files) {
-      if (/\.npz$/i.test(file.name)) takeData(file.name, await bytesOf(file));
-    }
-    const onnx = files.filter((f) => !/\.npz$/i.test(f.name));
-    if (onnx.length > 1) throw new Error(`expected one model, got ${onnx.map((f) => f.name).join(', ')}`);
-    if (onnx[0]) await open(onnx[0].name, await bytesOf(onnx[0]));
+    const named = (end: RegExp) => files.filter((f) => end.test(f.path));
+    const others = files.filter((f) => !/\.(?:npz|onnx)$/i.test(f.path));
+    const images = others.some(isImage) ? others : [];
+    const network = only([...named(/\.onnx$/i), ...(images.length > 0 ? [] : others)], 'model');
+    const npz = only(named(/\.npz$/i), '.npz');
+    if (npz && images.length > 0) throw new Failure('usage', 'expected one kind of data, found an .npz and images');
+    if (npz) takeData(npz);
+    if (network && !(await open(network))) return;
+    if (images.length > 0) await takeImages(images);
   } catch (error) {
     alertText(error);
   }
 }
 
-async function demo(): Promise<void> {
+async function demo({ model: own, data: npz, samples }: (typeof DEMOS)[keyof typeof DEMOS]): Promise<void> {
   const fetched = async (name: string) => {
     const response = await fetch(`demo/${name}`);
-    if (!response.ok) throw new Error(`demo/${name}: ${response.status}`);
-    return new Uint8Array(await response.arrayBuffer());
+    if (!response.ok) throw new Error(`demo/${name}: ${response.status}; reload the page`);
+    return new File([await response.blob()], name);
   };
+  alertText('');
   try {
-    takeData('mnist-calib.npz', await fetched('mnist-calib.npz'));
-    input('samples').value = '512';
-    await open('mnist-mlp.onnx', await fetched('mnist-mlp.onnx'));
+    const [network, arrays] = await Promise.all([fetched(own), fetched(npz)]);
+    if (busy()) return;
+    if (!(await open(network))) return;
+    takeData(arrays);
+    input('samples').value = samples;
   } catch (error) {
     alertText(error);
   }
@@ -154,191 +171,75 @@ async function measure(): Promise<void> {
   const { value } = input('samples');
   const samples = value === '' ? undefined : Number(value);
   if (samples !== undefined && !(Number.isInteger(samples) && samples >= 1)) {
-    alertText(`samples: expected a whole number of at least 1, got ${value}`);
+    alertText(`samples: expected a whole number of at least 1, found ${value}`);
     return;
   }
-  const chosen: Data = input('drawn').checked ? { kind: 'drawn' } : data;
-  const settings = { name: model!.name, samples, seed: undefined };
-  const found = await working((progress) => client.call('measure', { data: chosen, settings }, progress));
-  if (!found) return;
-  budget = new Budget(found);
-  [unit, quantizable, frontier, result] = [found.table.unit, found.quantizable, undefined, undefined];
-  show('s-result', false);
-  show('s-budget');
-  layerRows();
-  limits(DEFAULT_BITS);
-}
-
-/** Brings the slider into what plans can have. */
-function limits(bits: number): void {
-  const slider = input('bits');
-  const { least, most } = budget!.limits;
-  slider.min = String(Math.ceil(least * 100) / 100);
-  slider.max = String(Math.max(Number(slider.min), Math.floor(most * 100) / 100));
-  slider.value = String(Math.min(Number(slider.max), Math.max(Number(slider.min), bits)));
-  frontier = budget!.frontier(POINTS);
-  solve();
-}
-
-function layerRows(): void {
-  const { table } = budget!;
-  at('layers').replaceChildren(
-    ...table.layers.map((layer) => {
-      const row = document.createElement('tr');
-      const name = document.createElement('th');
-      name.scope = 'row';
-      name.textContent = layer.name;
-      const cells = [formatCount(layer.params), '', ''].map((text) => {
-        const cell = document.createElement('td');
-        cell.textContent = text;
-        return cell;
-      });
-      const pin = document.createElement('select');
-      pin.setAttribute('aria-label', `pin ${layer.name}`);
-      const options = [0, ...layer.choices.map((c) => c.bits)];
-      pin.append(...options.map((b) => new Option(b === 0 ? 'free' : b === 32 ? 'float' : `${b} bits`, String(b))));
-      pin.onchange = () => {
-        alertText('');
-        try {
-          budget!.pin(layer.name, Number(pin.value));
-          limits(Number(input('bits').value));
-        } catch (error) {
-          pin.value = String(budget!.pins.get(layer.name) ?? 0);
-          alertText(error);
-        }
-      };
-      const last = document.createElement('td');
-      last.append(pin);
-      row.append(name, ...cells, last);
-      return row;
-    }),
-  );
-}
-
-/** The plan of the slider's budget, and everything that says so. */
-function solve(): void {
-  if (!budget) return;
-  const plan = budget.solve(Number(input('bits').value));
-  const damage = damageIn(unit);
-  at('bits-said').textContent = formatNumber(plan.averageBits, 3);
-  at('predicted').textContent = `${damage.format(plan.predicted) ?? '-'} (${damage.title})`;
-  at('bytes').textContent = formatBytes(plan.bytes);
-  at('ratio').textContent = formatRatio((4 * quantizable) / plan.bytes);
-  [...at('layers').children].forEach((row, i) => {
-    const layer = budget!.table.layers[i]!;
-    const { bits } = plan.layers[i]!;
-    row.children[2]!.textContent = bits === 32 ? 'float' : String(bits);
-    row.children[3]!.textContent = damage.format(layer.choices.find((c) => c.bits === bits)?.damage ?? null) ?? '-';
-    const pin = row.querySelector('select')!;
-    pin.value = String(budget!.pins.get(layer.name) ?? 0);
+  if (!supportsSimd()) {
+    alertText(new Failure('browser', "this browser's WebAssembly has no SIMD, which the kernels are made of"));
+    return;
+  }
+  const found = await working(cancel, async (progress) => {
+    const chosen: Data = !runs
+      ? { kind: 'none' }
+      : input('drawn').checked
+        ? { kind: 'drawn' }
+        : data.kind === 'images'
+          ? { ...data, options: imageOptions() }
+          : data;
+    await holding();
+    const settings = { samples, seed: undefined };
+    const measured = await client.call('measure', { data: chosen, settings }, progress);
+    await panel.take(measured);
+    return measured;
   });
-  draw(plan.averageBits, plan.predicted);
-}
-
-function draw(bits: number, predicted: number): void {
-  const option = {
-    grid: { left: 70, right: 20, top: 40, bottom: 50 },
-    legend: { top: 0, itemGap: 26, textStyle: { color: INK } },
-    xAxis: axis('value', 'average bits a weight', { scale: true, nameGap: 30 }),
-    yAxis: axis('log', unit === 'kl' ? 'predicted KL (nats)' : `predicted ${damageIn(unit).title}`, { nameGap: 50 }),
-    series: [
-      { name: 'chosen by layer', type: 'line', symbol: 'none', data: frontier?.guided ?? [] },
-      { name: 'uniform', type: 'line', symbol: 'none', lineStyle: { type: 'dashed' }, data: frontier?.uniform ?? [] },
-      { name: 'this plan', type: 'scatter', symbolSize: 12, data: predicted > 0 ? [[bits, predicted]] : [] },
-    ],
-  };
-  at('plot').innerHTML = svgOf(option, 900, 280, 'frontier');
+  if (!found) return;
+  made = undefined;
+  show('s-result', false);
+  const on = found.calibration ? `on ${formatCount(found.calibration.samples)} samples ` : '';
+  const again = found.resumed ? ', going on where it was cancelled' : '';
+  at('measured').textContent =
+    `Measured ${on}in ${formatNumber(found.seconds, 2)} s${again}: ${formatCount(found.table.layers.length)} layers.`;
+  await reveal('s-budget');
 }
 
 async function make(): Promise<void> {
-  const bits = Number(input('bits').value);
-  const { pins } = budget!;
-  result = await working((progress) => client.call('quantize', { bits, pins }, progress));
-  show('s-result', result !== undefined);
+  const { bits } = panel;
+  const { pins } = panel.solved!;
+  const result = await working(cancel, (progress) => client.call('quantize', { bits, pins }, progress));
   if (!result) return;
-  const { report, bytes } = result;
-  const damage = damageIn(report.unit);
-  const figures: readonly (readonly [string, string])[] = [
-    ['file', formatBytes(bytes.length)],
-    ['smaller', formatRatio(report.output.ratio)],
-    ['bits a weight', formatNumber(report.averageBits, 3)],
-    [
-      report.damage.together === null
-        ? `${damage.title}, predicted`
-        : report.dataFree === null
-          ? `${damage.title}, measured on samples held back`
-          : `${damage.title}, on drawn inputs: a guess`,
-      damage.format(report.damage.together ?? report.damage.predicted) ?? '-',
-    ],
-  ];
-  at('result').replaceChildren(
-    ...figures.map(([name, value]) => {
-      const box = document.createElement('div');
-      const [dt, dd] = [document.createElement('dt'), document.createElement('dd')];
-      [dt.textContent, dd.textContent] = [name, value];
-      box.append(dt, dd);
-      return box;
-    }),
-  );
-  at('compared').textContent = '';
-  at('outputs').replaceChildren();
-  button('compare').disabled = data.kind !== 'npz' && !input('drawn').checked;
+  const samples = result.report.calibration !== null;
+  made = { result, bits, name: model!.name, samples };
+  showMade(made);
+  await reveal('s-result');
 }
 
 async function compare(): Promise<void> {
-  const found = await working(() => client.call('compare', { sample: Number(input('sample').value) || 0 }));
-  if (!found || !result) return;
-  const { original, quantized } = found;
-  const points = (values: Float32Array) => Array.from(values, (v, i) => [i, v]);
-  at('outputs').innerHTML = svgOf(
-    {
-      grid: { left: 70, right: 20, top: 40, bottom: 40 },
-      legend: { top: 0, itemGap: 26, textStyle: { color: INK } },
-      xAxis: axis('value', `values of ${found.output}`, { nameGap: 25, minInterval: 1 }),
-      yAxis: axis('value', ''),
-      series: [
-        { name: 'original', type: 'line', symbolSize: 7, data: points(original) },
-        { name: 'quantized', type: 'line', symbolSize: 5, lineStyle: { type: 'dashed' }, data: points(quantized) },
-      ],
+  const own = made!;
+  let end = cancel;
+  const sample = Number(input('sample').value) || 0;
+  await working(
+    () => end(),
+    async (progress) => {
+      const found = own.samples ? await client.call('compare', { sample }, progress) : undefined;
+      const runtime = await checked(own, found, progress, (other) => {
+        end = other;
+      });
+      if (found) await showCompared(artist, found, runtime);
+      else at('compared').textContent = runtime;
     },
-    900,
-    260,
-    'outputs',
   );
-  const largest = original.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-  const apart = original.reduce((m, v, i) => Math.max(m, Math.abs(v - quantized[i]!)), 0);
-  const said = `Sample ${found.sample} of ${found.samples}: largest difference of ${found.output} ${formatNumber(apart, 3)}${largest > 0 ? `, ${formatPercent(apart / largest)} of the largest value` : ''}.`;
-  at('compared').textContent = said;
-  try {
-    const { difference, milliseconds } = await checkInRuntime(result.bytes, found);
-    at('compared').textContent =
-      `${said} onnxruntime-web runs the file in this page (${formatNumber(milliseconds, 2)} ms) and agrees with Kappa within ${difference.toExponential(1)}.`;
-  } catch (error) {
-    at('compared').textContent =
-      `${said} onnxruntime-web could not be asked: ${error instanceof Error ? error.message : error}`;
-  }
-}
-
-function savePlan(): void {
-  const plan = budget!.solve(Number(input('bits').value));
-  download(`${stem()}-plan.json`, `${JSON.stringify(plan, null, 2)}\n`, 'application/json');
 }
 
 async function loadPlan(files: FileList | null): Promise<void> {
   const file = files?.[0];
-  if (!file || !budget) return;
+  if (!file) return;
   alertText('');
   try {
-    limits(budget.load(await file.text()));
+    await panel.load(await bounded(file).text());
+    announce('plan loaded');
   } catch (error) {
-    alertText(error instanceof SyntaxError ? new Error(`${file.name}: expected a plan as JSON`) : error);
+    alertText(error);
   }
-}
-
-function saveReport(): void {
-  const { report, pictures } = result!;
-  const command = `kappa quantize ${model!.name} --bits ${input('bits').value}`;
-  download(`${stem()}.html`, quantizeHtml({ report, pictures, command }), 'text/html');
 }
 
 function listen(): void {
@@ -352,34 +253,36 @@ function listen(): void {
   document.addEventListener('drop', (event) => {
     event.preventDefault();
     drop.classList.remove('over');
-    if (client.busy) alertText('work is running: cancel it before another model is dropped');
-    else void takeFiles([...(event.dataTransfer?.files ?? [])]);
+    if (event.dataTransfer) void dropped(event.dataTransfer).then(takeFiles, alertText);
   });
-  const chosen = (id: string, take: (files: FileList | null) => void) =>
+  const chosen = (id: string, take: (files: FileList | null) => Promise<void>) =>
     input(id).addEventListener('change', ({ target }) => {
-      take((target as HTMLInputElement).files);
-      (target as HTMLInputElement).value = '';
+      const { files } = target as HTMLInputElement;
+      void take(files).finally(() => {
+        (target as HTMLInputElement).value = '';
+      });
     });
-  chosen('model-file', (files) => void takeFiles([...(files ?? [])]));
-  chosen('data-file', (files) => void takeFiles([...(files ?? [])]));
-  chosen('plan-file', (files) => void loadPlan(files));
-  button('demo').onclick = () => void demo();
+  const all = (files: FileList | null) => takeFiles(Array.from(files ?? [], (file) => ({ path: file.name, file })));
+  chosen('model-file', all);
+  chosen('data-file', all);
+  for (const id of FIELDS) at(id).addEventListener('change', () => void sayImages());
+  chosen('plan-file', loadPlan);
+  for (const [name, of] of Object.entries(DEMOS)) button(`demo-${name}`).onclick = () => void demo(of);
   button('measure').onclick = () => void measure();
-  button('cancel').onclick = () => client.cancel();
+  button('cancel').onclick = cancelWork;
   button('make').onclick = () => void make();
   button('compare').onclick = () => void compare();
-  button('save-plan').onclick = savePlan;
-  button('save-model').onclick = () =>
-    download(`${stem()}-${input('bits').value}b.onnx`, result!.bytes, 'application/octet-stream');
-  button('save-report').onclick = saveReport;
-  let asked = 0;
-  input('bits').oninput = () => {
-    cancelAnimationFrame(asked);
-    asked = requestAnimationFrame(solve);
-  };
+  button('save-plan').onclick = () => savePlan(model!.name, panel.solved!.plan);
+  button('save-model').onclick = () => saveModel(made!);
+  button('save-report').onclick = () => void saveReport(artist, made!).catch(alertText);
+  input('bits').oninput = () => void panel.slide();
+  at('details').addEventListener('toggle', () => void panel.fill());
 }
 
 listen();
-if (!('WebAssembly' in globalThis)) alertText('this browser has no WebAssembly: use a current one');
-if ('serviceWorker' in navigator) void navigator.serviceWorker.register('offline.js').catch(() => undefined);
+if (memory.problem) alertText(memory.problem);
+else if (!supportsSimd())
+  alertText(new Failure('browser', "this browser's WebAssembly has no SIMD: models can be looked at, not measured"));
+if ('serviceWorker' in navigator)
+  addEventListener('load', () => void navigator.serviceWorker.register('offline.js').catch(() => undefined));
 document.documentElement.dataset.ready = 'true';

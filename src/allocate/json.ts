@@ -1,6 +1,8 @@
 import { DataError } from '../errors.ts';
 import type {
   Choice,
+  CostActivations,
+  CostGroup,
   CostLayer,
   CostTable,
   Granularity,
@@ -53,6 +55,7 @@ export function parseCostTable(value: unknown, name = 'cost table'): CostTable {
     unit,
     samples: integer(o.samples, `${name}.samples`, 0),
     layers,
+    ...(o.activations === undefined ? {} : { activations: costActivations(o.activations, `${name}.activations`) }),
   };
 }
 
@@ -119,19 +122,54 @@ function widths(value: unknown, at: string, most: number, allowed = '2 to 8'): n
 
 function costLayer(value: unknown, at: string): CostLayer {
   const o = object(value, at);
-  const choices = list(o.choices, `${at}.choices`, MAX_CHOICES).map((c, i) => choice(c, `${at}.choices[${i}]`));
-  if (choices.length === 0) fail(`${at}.choices`, 'at least one width', 'none');
-  choices.forEach((c, i) => {
-    if (i > 0 && c.bits <= choices[i - 1]!.bits)
-      fail(`${at}.choices[${i}].bits`, `more than ${choices[i - 1]!.bits}, widths ascend`, c.bits);
-  });
   return {
     name: text(o.name, `${at}.name`),
     weight: text(o.weight, `${at}.weight`),
     opType: text(o.opType, `${at}.opType`),
     params: integer(o.params, `${at}.params`, 1),
-    choices,
+    choices: choicesIn(o.choices, `${at}.choices`),
   };
+}
+
+function choicesIn(value: unknown, at: string): Choice[] {
+  const choices = list(value, at, MAX_CHOICES).map((c, i) => choice(c, `${at}[${i}]`));
+  if (choices.length === 0) fail(at, 'at least one width', 'none');
+  choices.forEach((c, i) => {
+    if (i > 0 && c.bits <= choices[i - 1]!.bits)
+      fail(`${at}[${i}].bits`, `more than ${choices[i - 1]!.bits}, widths ascend`, c.bits);
+  });
+  return choices;
+}
+
+function costActivations(value: unknown, at: string): CostActivations {
+  const o = object(value, at);
+  const groups = list(o.groups, `${at}.groups`, MAX_LAYERS).map((g, i) => costGroup(g, `${at}.groups[${i}]`));
+  const names = new Set(groups.map((g) => g.name));
+  if (names.size !== groups.length) fail(`${at}.groups`, 'names that differ', 'two alike');
+  const products = list(o.products, `${at}.products`, MAX_LAYERS).map((p, i) => {
+    const [own, where] = [object(p, `${at}.products[${i}]`), `${at}.products[${i}]`];
+    const needs = list(own.needs, `${where}.needs`, MAX_LAYERS).map((n, j) => text(n, `${where}.needs[${j}]`));
+    const strange = needs.find((n) => !names.has(n));
+    if (strange !== undefined) fail(`${where}.needs`, 'names of groups', strange);
+    return {
+      weight: text(own.weight, `${where}.weight`),
+      work: number(own.work, `${where}.work`, 0),
+      needs,
+      bytes: integer(own.bytes, `${where}.bytes`, 0),
+    };
+  });
+  const work = number(o.work, `${at}.work`, 0);
+  return { range: text(o.range, `${at}.range`), type: text(o.type, `${at}.type`), work, groups, products };
+}
+
+function costGroup(value: unknown, at: string): CostGroup {
+  const o = object(value, at);
+  const choices = choicesIn(o.choices, `${at}.choices`);
+  const wrong = choices.find(({ bits }) => bits !== 8 && bits !== 16 && bits !== 32);
+  if (wrong) fail(`${at}.choices`, 'widths of 8, 16 and 32 bits', wrong.bits);
+  if (choices.at(-1)!.bits !== 32) fail(`${at}.choices`, '32 bits at the end: float', choices.at(-1)!.bits);
+  const values = list(o.values, `${at}.values`, MAX_LAYERS).map((v, i) => text(v, `${at}.values[${i}]`));
+  return { name: text(o.name, `${at}.name`), values, choices };
 }
 
 function choice(value: unknown, at: string): Choice {

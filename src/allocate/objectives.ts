@@ -7,6 +7,7 @@ import type { Choice, CostLayer, CostTable } from './types.ts';
  */
 export type Objective = SeparableObjective | GeneralObjective;
 
+/** An objective that combines one cost a layer. */
 export interface SeparableObjective {
   readonly combine: 'sum' | 'max';
   /** Cost of one layer at one width, finite; its damage where absent. */
@@ -15,6 +16,7 @@ export interface SeparableObjective {
   readonly check?: (table: CostTable) => void;
 }
 
+/** An objective that sees the whole choice at once. */
 export interface GeneralObjective {
   readonly combine: 'custom';
   /** Value of a plan: one choice a layer, in the order of the table. Smaller is better; finite. */

@@ -10,6 +10,7 @@ import { uniformEndsSelection, uniformSelection } from './uniform.ts';
 /** Average bits a weight, or bytes; both count codes, scales and zero points. */
 export type Budget = { readonly averageBits: number } | { readonly bytes: number };
 
+/** What a `BitWidthOptimizer` may be told: what restricts its plans, and what is written into them. */
 export interface OptimizerOptions extends ProblemOptions {
   /** Written into the plan; the table was made with it. 'channel' where absent. */
   readonly granularity?: Granularity | undefined;

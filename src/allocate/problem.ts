@@ -34,6 +34,7 @@ export interface ProblemOptions {
   readonly ties?: readonly (readonly string[])[] | undefined;
 }
 
+/** Widths that processors have instructions for: what `hardware` stands for. */
 export const HARDWARE_WIDTHS: readonly number[] = [4, 8, 16];
 
 /** A cost table with everything that restricts the choice applied: the multiple-choice knapsack the strategies solve. */

@@ -7,6 +7,10 @@ export interface Solution {
   readonly lowerBound: number | null;
 }
 
+/**
+ * Chooses an option for every item, in at most `budget` bytes. Pure and deterministic: the same problem and budget give the same
+ * selection.
+ */
 export type Strategy = (problem: Problem, budget: number) => Solution;
 
 /**

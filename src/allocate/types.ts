@@ -14,6 +14,7 @@ export interface Choice {
   readonly measured: boolean;
 }
 
+/** One layer of a cost table: every width it may have. */
 export interface CostLayer {
   /** Name shown to people, unique in the table. */
   readonly name: string;
@@ -35,11 +36,47 @@ export interface CostTable {
   readonly samples: number;
   /** In the order of the graph. */
   readonly layers: readonly CostLayer[];
+  /** Values between operators; absent where they were not measured. */
+  readonly activations?: CostActivations;
+}
+
+/** What rounding values between operators costs, and what it gains. Damages are in the table's unit. */
+export interface CostActivations {
+  /** How ranges were chosen, and what 8 bits are stored as. */
+  readonly range: string;
+  readonly type: string;
+  /** Multiply-adds of all layers, one sample. */
+  readonly work: number;
+  /** In the order of the graph. */
+  readonly groups: readonly CostGroup[];
+  readonly products: readonly CostProduct[];
+}
+
+/** Values that hold the same elements, moved: they share width, scale and zero point. */
+export interface CostGroup {
+  /** Name of the first value, unique in the table. */
+  readonly name: string;
+  readonly values: readonly string[];
+  /** 8 and 16 bits as far as measured, then 32: left in float. `damage`: of the group alone; `bytes`: of nodes, scale and zero point. */
+  readonly choices: readonly Choice[];
+}
+
+/** A layer whose products are of integers where all that its operators read and make is rounded. */
+export interface CostProduct {
+  /** Name of the weight initializer. */
+  readonly weight: string;
+  /** Multiply-adds of one sample that integers make faster: 0 where they do not. */
+  readonly work: number;
+  /** Names of groups. */
+  readonly needs: readonly string[];
+  /** What the products take in the file beyond those of floats, the groups' bytes not counted. */
+  readonly bytes: number;
 }
 
 /** Granularity of the scales: one a tensor, one an output channel, or one a block of that many weights of a channel. */
 export type Granularity = 'tensor' | 'channel' | number;
 
+/** One layer of a plan: how its weight is written. */
 export interface PlanLayer {
   readonly name: string;
   readonly weight: string;

@@ -1,6 +1,7 @@
 import type { Calibration, LayerCalibration } from '../calibrate/calibrate.ts';
 import type { Statistics } from '../calibrate/statistics.ts';
 import { MAX_GRAM } from '../calibrate/inputs.ts';
+import type { Judged } from '../curvature/joint.ts';
 import { DataError } from '../errors.ts';
 import type { Layer } from '../graph/layers.ts';
 import { packDense, unpackDense } from '../grid/index.ts';
@@ -10,7 +11,7 @@ import type { Facts, KnownSpectrum, WholeCodes } from './facts.ts';
 import { ByteReader, ByteWriter } from './bytes.ts';
 
 /** What a file of facts starts with; the digit is the form's version. */
-const MAGIC = 'KAPPAFACTS1\n';
+const MAGIC = 'KAPPAFACTS2\n';
 /** Largest file that is written or read unless told otherwise. */
 export const FACTS_LIMIT = 256 * 2 ** 20;
 /** Characters of plans whose damages are kept, all together. */
@@ -155,20 +156,22 @@ function writeDamages(to: ByteWriter, damages: Facts['damages']): void {
     return room >= 0;
   });
   to.u32(kept.length);
-  for (const [plan, damage] of kept.reverse()) {
+  for (const [plan, { damage, interval }] of kept.reverse()) {
     to.text(plan);
-    to.f64(Float64Array.of(damage));
+    to.f64(Float64Array.of(damage, interval ?? Number.NaN));
   }
 }
 
-function readDamages(from: ByteReader): Map<string, number> {
-  const damages = new Map<string, number>();
+function readDamages(from: ByteReader): Map<string, Judged> {
+  const damages = new Map<string, Judged>();
   for (let left = from.u32(); left > 0; left--) {
     const plan = from.text();
-    const [damage] = from.f64(1) as unknown as [number];
+    const [damage, interval] = from.f64(2) as unknown as [number, number];
     if (!(damage >= 0) || damage === Number.POSITIVE_INFINITY)
       throw new DataError(`kept measurements: damage of a plan: expected a number >= 0, found ${damage}`);
-    damages.set(plan, damage);
+    if (!Number.isNaN(interval) && !(interval >= 0 && interval < Number.POSITIVE_INFINITY))
+      throw new DataError(`kept measurements: interval of a damage: expected a number >= 0, found ${interval}`);
+    damages.set(plan, { damage, interval: Number.isNaN(interval) ? null : interval });
   }
   return damages;
 }

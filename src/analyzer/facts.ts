@@ -1,4 +1,5 @@
 import type { Calibration } from '../calibrate/calibrate.ts';
+import type { Judged } from '../curvature/joint.ts';
 import type { LayerSpectrum } from '../curvature/spectra.ts';
 import type { Slice } from '../grid/coded.ts';
 
@@ -31,5 +32,5 @@ export interface Facts {
   /** Layers that the calibration says too little of (`roundingNotes`); undefined where it was not looked at. */
   readonly notes: readonly string[] | undefined;
   /** Damage of whole plans by their widths (`JointMeasurement`). */
-  readonly damages: ReadonlyMap<string, number>;
+  readonly damages: ReadonlyMap<string, Judged>;
 }

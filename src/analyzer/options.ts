@@ -7,6 +7,7 @@ import type { WeightFormat } from '../quantize/format.ts';
 import { FORMATS } from '../quantize/formats.ts';
 import { type Target, TARGETS } from '../quantize/targets.ts';
 
+/** What a `CurvatureQuantizationAnalyzer` may be told. */
 export interface AnalyzerOptions {
   /** Damage or output error that counts as met, > 0. Default 0.01. */
   readonly targetAccuracy?: number | undefined;

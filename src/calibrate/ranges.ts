@@ -7,6 +7,7 @@ import type { Cells } from './histogram.ts';
  * distribution that was seen (after S. Migacz, "8-bit inference with TensorRT", 2017, which leaves out what is clipped).
  */
 export type RangeMethod = 'minmax' | 'percentile' | 'mse' | 'entropy';
+/** How ranges of activations can be chosen. */
 export const RANGE_METHODS: readonly RangeMethod[] = ['minmax', 'percentile', 'mse', 'entropy'];
 
 export interface Range {

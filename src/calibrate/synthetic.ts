@@ -13,6 +13,7 @@ import { channelAxis, drawFloats, drawSamples, named, part, plain, type Source, 
 import { ATTEMPTS, shapesOf } from './synthetic/shapes.ts';
 import { write, writerOf } from './synthetic/written.ts';
 
+/** What `syntheticDataset` may be told. */
 export interface SyntheticOptions {
   /** Samples wanted, >= 1; fewer are drawn where they would not fit into 256 MiB. Default 128, 32 of tokens. */
   readonly samples?: number | undefined;
@@ -20,6 +21,7 @@ export interface SyntheticOptions {
   readonly progress?: Progress | undefined;
 }
 
+/** Inputs drawn in the place of data. */
 export interface Synthetic {
   readonly dataset: Dataset;
   /** What was drawn and what it rests on, one line, to be printed wherever the data was used. */

@@ -2,10 +2,10 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { basename } from 'node:path';
+import { basename, relative } from 'node:path';
 import { DataError, ModelError, UsageError } from '../errors.ts';
-import { type CostTable, datasetFiles, type Measured, parseCostTable, VERSION } from '../node.ts';
-import { readInput } from './files.ts';
+import { type Checkpoint, type CostTable, datasetFiles, type Measured, parseCostTable, VERSION } from '../node.ts';
+import { readInput, writeOutput } from './files.ts';
 
 /** Largest cache that is read. */
 const LIMIT = 256 * 2 ** 20;
@@ -28,19 +28,29 @@ export async function cacheKey(
   const chapter = (name: string) => hash.update(`\n${name}\n`);
   chapter(`kappa ${VERSION}, model of ${model.length} bytes`);
   hash.update(model);
-  const add = async (kind: string, file: string, failure: (cause: unknown) => Error): Promise<void> => {
+  const add = async (kind: string, file: string, name: string, failure: (cause: unknown) => Error): Promise<void> => {
     try {
       const { size } = await stat(file);
-      chapter(`${kind} ${basename(file)} of ${size} bytes`);
+      chapter(`${kind} ${name} of ${size} bytes`);
       for await (const chunk of createReadStream(file)) hash.update(chunk as Uint8Array);
     } catch (cause) {
       throw failure(cause);
     }
   };
   for (const file of external)
-    await add('external data', file, (cause) => new ModelError(`external data '${file}': cannot be read`, { cause }));
+    await add(
+      'external data',
+      file,
+      basename(file),
+      (cause) => new ModelError(`external data '${file}': cannot be read`, { cause }),
+    );
   for (const file of data === undefined ? [] : await datasetFiles(data))
-    await add('data', file, (cause) => new DataError(`data '${file}': cannot be read`, { cause }));
+    await add(
+      'data',
+      file,
+      relative(data!, file) || basename(file),
+      (cause) => new DataError(`data '${file}': cannot be read`, { cause }),
+    );
   chapter('settings');
   for (const key of Object.keys(settings).sort()) hash.update(`${key}=${JSON.stringify(settings[key] ?? null)}\n`);
   return hash.digest('hex');
@@ -130,6 +140,22 @@ export async function readKept(path: string, key: string): Promise<{ kept?: Uint
 
 function digestOf(bytes: Uint8Array): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+/** Milliseconds between writes of unfinished measurements. */
+const CHECKPOINT_MS = 3000;
+
+/** Keeps what is being measured in the cache, every few seconds, so that an interrupted run can be taken up. */
+export function checkpointIn(path: string, key: string, start: Cached['unfinished']): Checkpoint {
+  let last = Date.now();
+  return {
+    start,
+    async save(measured) {
+      if (Date.now() - last < CHECKPOINT_MS) return;
+      await writeOutput(path, unfinishedText(key, measured), { force: true });
+      last = Date.now();
+    },
+  };
 }
 
 /** A cache of measurements that are not done. */

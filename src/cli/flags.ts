@@ -5,6 +5,13 @@ import {
   type Build,
   DROP_MEASURES,
   type Granularity,
+  IMAGE_FITS,
+  IMAGE_LAYOUTS,
+  IMAGE_ORDERS,
+  type ImageFit,
+  type ImageLayout,
+  type ImageOptions,
+  type ImageOrder,
   type LossName,
   MAX_THREADS,
   type MaxDrop,
@@ -117,6 +124,95 @@ export interface DataFlags {
   readonly loss?: LossName;
   readonly samples?: number;
   readonly batch?: number;
+}
+
+/** What a flag for data takes. */
+export const DATA =
+  'an .npz, a folder with one file or test_data_set folder a sample, or images: a folder or .zip of them';
+
+export interface ImageFlags {
+  readonly imageSize?: ImageOptions['size'];
+  readonly imageLayout?: ImageLayout;
+  readonly imageFit?: ImageFit;
+  readonly imageCrop?: number;
+  readonly imageOrder?: ImageOrder;
+  readonly imageRange?: 1 | 255;
+  readonly mean?: readonly number[];
+  readonly std?: readonly number[];
+}
+
+/** '224' or '320x240'. */
+export function parseImageSize(text: string): { width: number; height: number } {
+  const [width, height = width] = text.trim().split(/x/i);
+  if (!/^\d+(?:x\d+)?$/i.test(text.trim()))
+    throw new UsageError(
+      `--image-size: expected pixels as in 224 or 320x240 (width x height), got '${printable(text)}'`,
+    );
+  const side = (of: string): number => parseNumber(of, '--image-size', { min: 1, max: 16384, integer: true });
+  return { width: side(width!), height: side(height!) };
+}
+
+/** '0.5' or '0.485,0.456,0.406'. */
+export function parsePlanes(text: string, flag: string, min: number): number[] {
+  const list = text.split(',');
+  if (list.length !== 1 && list.length !== 3)
+    throw new UsageError(`${flag}: expected one number or three between commas, got '${printable(text)}'`);
+  return list.map((part) => parseNumber(part, flag, { min, max: 1e6 }));
+}
+
+/** How images become inputs. */
+export function imageFlags(command: Command): Command {
+  const heading = 'Images (PNG and JPEG; classes are folders, or labels.csv or labels.txt beside the images):';
+  const add = (flag: string, text: string, parse: (text: string) => unknown) =>
+    command.addOption(new Option(flag, text).argParser(parse).helpGroup(heading));
+  add('--image-size <n|wxh>', "width and height in pixels (default: the model's, where it has one)", parseImageSize);
+  add(
+    '--image-layout <layout>',
+    `where the channels are: ${IMAGE_LAYOUTS.join(', ')} (default: where the model's input has 1 or 3)`,
+    oneOf('--image-layout', IMAGE_LAYOUTS),
+  );
+  add(
+    '--image-fit <how>',
+    'crop (default): the shorter side made to fit, the middle kept; stretch: both sides; pad: the longer side, black around it',
+    oneOf('--image-fit', IMAGE_FITS),
+  );
+  add('--image-crop <share>', 'share of the shorter side that is kept, as 0.875 for 224 of 256 (default: 1)', (text) =>
+    parseNumber(text, '--image-crop', { min: 0.01, max: 1 }),
+  );
+  add(
+    '--image-order <order>',
+    `which channel comes first: ${IMAGE_ORDERS.join(' (default), ')}`,
+    oneOf('--image-order', IMAGE_ORDERS),
+  );
+  add('--image-range <top>', 'where values end, that begin at 0, before --mean and --std: 1 (default) or 255', (text) =>
+    Number(oneOf('--image-range', ['1', '255'] as const)(text)),
+  );
+  add(
+    '--mean <list>',
+    "subtracted from the values of --image-range: one number, or one a channel in the model's order (default: 0)",
+    (t) => parsePlanes(t, '--mean', -1e6),
+  );
+  add(
+    '--std <list>',
+    "what values are divided by then: one number, or one a channel in the model's order (default: 1)",
+    (t) => parsePlanes(t, '--std', 1e-6),
+  );
+  return command;
+}
+
+/** The flags as options. @param sorted whether samples keep the order of their paths */
+export function imageOptions(flags: ImageFlags, sorted = false): ImageOptions {
+  return {
+    size: flags.imageSize,
+    layout: flags.imageLayout,
+    fit: flags.imageFit,
+    crop: flags.imageCrop,
+    order: flags.imageOrder,
+    range: flags.imageRange,
+    mean: flags.mean,
+    std: flags.std,
+    sorted,
+  };
 }
 
 export const BATCH_FLAG = '--batch <n>';

@@ -1,7 +1,7 @@
 import { type Floats, placeFloats } from '../wasm/matrix.ts';
 import { type Unfolded, unfoldedSigmaMax } from '../wasm/sigma-max.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { windowsPerElement } from './operators/pool.ts';
+import { windowsPerElement } from './windows.ts';
 
 /**
  * A convolution as a linear operator. The kernel is [M, C/g, k_1, ..., k_r], row-major, as ONNX stores it for Conv; a

@@ -1,5 +1,6 @@
 import type { LayerCalibration } from '../calibrate/calibrate.ts';
-import { type Call, response } from '../gradient/index.ts';
+import type { Call } from '../gradient/gradient.ts';
+import { response } from '../gradient/response.ts';
 import { lazy, release } from '../graph/buffer.ts';
 import { Residency } from '../graph/residency.ts';
 import type { Layer } from '../graph/layers.ts';

@@ -1,6 +1,7 @@
 import type { Choice, CostLayer, CostTable } from '../allocate/types.ts';
 import { UnsupportedError } from '../errors.ts';
-import { backward, type Call, type Visit } from '../gradient/index.ts';
+import { backward, type Visit } from '../gradient/backward.ts';
+import type { Call } from '../gradient/gradient.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Trace } from '../graph/session.ts';
 import type { Tensor } from '../tensor.ts';

@@ -8,6 +8,13 @@ import type { MetricContext, MetricData } from './metric.ts';
 /** Width of every layer, or of every row of it, by weight name; a layer that is not named, or named with 32, stays in float. */
 export type Widths = ReadonlyMap<string, Width>;
 
+/** Damage of an allocation that was measured whole. */
+export interface Judged {
+  readonly damage: number;
+  /** Half the width of its 95 % interval (`intervalOf`); null where there is none. */
+  readonly interval: number | null;
+}
+
 /** What a meter held after the first part of the samples. */
 interface Begun {
   readonly state: readonly number[];
@@ -26,7 +33,7 @@ const FEWEST_FIRST = 16;
  */
 export class JointMeasurement {
   /** By the widths of all layers. */
-  private readonly known: Map<string, number>;
+  private readonly known: Map<string, Judged>;
   /** What a meter held after the first part. */
   private readonly begun = new Map<string, Begun>();
   /** Divergences of all predictions, in the same way. */
@@ -40,7 +47,7 @@ export class JointMeasurement {
     private readonly context: MetricContext,
     private readonly data: MetricData,
     private readonly range: { readonly start: number; readonly samples: number },
-    known: ReadonlyMap<string, number> = new Map(),
+    known: ReadonlyMap<string, Judged> = new Map(),
   ) {
     this.known = new Map(known);
     const first = Math.max(FEWEST_FIRST, Math.ceil(range.samples * FIRST));
@@ -70,7 +77,7 @@ export class JointMeasurement {
   }
 
   /** Damage of every allocation measured whole, by its widths: for another `JointMeasurement` of the same layers and data. */
-  get measured(): ReadonlyMap<string, number> {
+  get measured(): ReadonlyMap<string, Judged> {
     return this.known;
   }
 
@@ -78,9 +85,9 @@ export class JointMeasurement {
   async damage(widths: Widths): Promise<number> {
     const key = this.keyOf(widths);
     const before = this.known.get(key);
-    if (before !== undefined) return before;
+    if (before !== undefined) return before.damage;
     const { damage, rows } = await this.measureRows(await this.weights(widths), this.begun.get(key));
-    this.known.set(key, damage);
+    this.known.set(key, { damage, interval: this.interval(rows) });
     this.rows.set(key, rows);
     return damage;
   }
@@ -124,6 +131,34 @@ export class JointMeasurement {
     const found = this.rows.get(key) ?? (await this.measureRows(await this.weights(widths))).rows;
     this.rows.set(key, found);
     return this.diverges ? found : undefined;
+  }
+
+  /** Half the width of the 95 % interval of the damage of an allocation, on all samples or on the first, where it was measured. */
+  intervalOf(widths: Widths): number | null {
+    const key = this.keyOf(widths);
+    return this.known.get(key)?.interval ?? this.interval(this.begun.get(key)?.rows ?? [], this.first);
+  }
+
+  /**
+   * Half the width of the 95 % interval of a mean of divergences: normal approximation over samples, whose predictions are not
+   * independent of each other. null for one sample, and for damages that are no such means.
+   * @param rows divergences of the predictions, sample by sample
+   */
+  interval(rows: readonly number[], samples = this.samples): number | null {
+    const each = rows.length / samples;
+    if (!this.diverges || this.data.losses.length !== 1 || samples < 2 || each < 1 || !Number.isInteger(each))
+      return null;
+    let sum = 0;
+    let square = 0;
+    for (let s = 0; s < samples; s++) {
+      let own = 0;
+      for (let r = s * each; r < (s + 1) * each; r++) own += rows[r]! / each;
+      sum += own;
+      square += own * own;
+    }
+    const variance = Math.max(0, square - (sum * sum) / samples) / (samples - 1);
+    const half = 1.96 * Math.sqrt(variance / samples);
+    return Number.isFinite(half) ? half : null;
   }
 
   /** `weightsOf`, with turns for others: codes that are not kept are made anew. */

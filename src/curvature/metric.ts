@@ -43,6 +43,7 @@ export interface Checkpoint {
   readonly save: (measured: Measured) => void | Promise<void>;
 }
 
+/** The data a metric may run the model on. */
 export interface MetricData {
   readonly dataset: Dataset;
   readonly calibration: Calibration;
@@ -75,6 +76,7 @@ export function metricNamed(name: string): Metric {
   return metric;
 }
 
+/** Names registered, in order of registration. */
 export function metricNames(): string[] {
   return [...metrics.keys()];
 }

@@ -5,7 +5,7 @@ import { show, showDims } from '../onnx/show.ts';
 import { dtypeOf } from '../tensor.ts';
 import type { Column, Dataset } from './dataset.ts';
 import { findNonFinite } from './finite.ts';
-import { numpyName } from './npy.ts';
+import { numpyName } from './names.ts';
 
 /**
  * Checks that a dataset has an array for every input of a model, of its type and shape, finite, and none besides.

@@ -16,6 +16,7 @@ export interface Batch {
   readonly count: number;
 }
 
+/** Which samples are wanted. */
 export interface BatchOptions {
   /** Most samples to give. */
   readonly limit?: number;
@@ -32,6 +33,7 @@ export interface Column {
   readonly all?: Tensor;
 }
 
+/** Samples that can be read in batches, as often as needed. */
 export interface Dataset {
   /** Number of samples. */
   readonly count: number;
@@ -43,6 +45,10 @@ export interface Dataset {
   readonly columns?: ReadonlyMap<string, Column>;
   /** True where every sample is fed as it is, without a sample axis: batches are single samples then. */
   readonly single?: boolean;
+  /** How samples were made of files, where they were: the same files and the same text make the same samples. */
+  readonly preprocessing?: string;
+  /** What became of the files it was made of, for people. */
+  readonly notes?: readonly string[];
   /**
    * Batches of `size` samples in order, the last one smaller where they do not divide.
    * @throws RangeError for a size, limit or start that is no count; DataError where a sample cannot be used
@@ -86,7 +92,7 @@ export function datasetFromArrays(arrays: ReadonlyMap<string, Tensor>, name = 'd
     names: entries.map(([key]) => key).filter(isFeed),
     columns: new Map(entries.map(([key, t]) => [key, { dtype: t.dtype, dims: t.dims, all: t }])),
     batches(size, options) {
-      const [start, end] = range(count, size, options);
+      const [start, end] = rangeOf(count, size, options);
       return (async function* () {
         for (let at = start; at < end; at += size) {
           const n = Math.min(size, end - at);
@@ -118,7 +124,8 @@ function batchOf(arrays: ReadonlyMap<string, Tensor>, count: number): Batch {
   };
 }
 
-function range(count: number, size: number, options: BatchOptions = {}): [start: number, end: number] {
+/** The samples that are asked for. */
+export function rangeOf(count: number, size: number, options: BatchOptions = {}): [start: number, end: number] {
   const { start = 0, limit = count } = options;
   if (!Number.isSafeInteger(size) || size < 1)
     throw new RangeError(`batches: expected a size of 1 or more, got ${size}`);
@@ -162,7 +169,7 @@ export async function datasetFromSamples(samples: readonly Sample[], name = 'dat
     columns,
     single: true,
     batches(size, options) {
-      const [start, end] = range(samples.length, size, options);
+      const [start, end] = rangeOf(samples.length, size, options);
       return (async function* () {
         for (let i = start; i < end; i++) yield batchOf(await readSample(samples[i]!, columns), 1);
       })();

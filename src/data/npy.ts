@@ -29,11 +29,6 @@ const DESCRS: Readonly<Partial<Record<DType, string>>> = {
 };
 const DTYPES = new Map(Object.entries(DESCRS).map(([dtype, descr]) => [descr, dtype as DType]));
 
-/** numpy's name of a type, for messages: 'float32'. */
-export function numpyName(dtype: DType): string {
-  return dtype === 'float' ? 'float32' : dtype === 'double' ? 'float64' : dtype;
-}
-
 /**
  * Reads an .npy file. The tensor is a view of `bytes` where alignment and order allow one.
  * @param label what errors call it

@@ -1,5 +1,5 @@
 import { NodeRuntime } from '../graph/buffer.ts';
-import { findOperator, OPSETS } from '../ops/index.ts';
+import { findOperator, OPSETS } from '../ops/registry.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Call, specOf } from './gradient.ts';

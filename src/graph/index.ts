@@ -6,6 +6,7 @@ export { hoistConstants } from './hoist.ts';
 export { findLayers, type Layer, type LayerUse, type LeftWeight, SMALLEST_LAYER } from './layers.ts';
 export { prepareModel } from './prepare.ts';
 export { canRaise } from './opset.ts';
+export { loadOperators } from './load.ts';
 export { describe, labelOf, orderedNodes } from './order.ts';
 export { type Problem, problemsText } from './problems.ts';
 export { type Observer, type RunOptions, Session, type SessionOptions, type Trace } from './session.ts';

@@ -1,5 +1,5 @@
 import type { Model, Node } from '../onnx/model.ts';
-import { findOperator, OPSETS } from '../ops/index.ts';
+import { findOperator, OPSETS } from '../ops/registry.ts';
 import { allNodes } from './bodies.ts';
 import { functionsOf } from './inline.ts';
 

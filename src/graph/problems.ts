@@ -1,5 +1,6 @@
 import { ModelError, UnsupportedError } from '../errors.ts';
 import type { Node } from '../onnx/model.ts';
+import { lacksRare } from '../ops/registry.ts';
 import { describe, labelOf } from './order.ts';
 
 /** Something in a model that Kappa does not run. */
@@ -87,7 +88,7 @@ export function problemsText(problems: readonly Problem[]): string {
               MOST_NAMED,
             )}`,
         )
-        .join('; ')}`,
+        .join('; ')}${lacksRare() ? '; to load rare ones first: await loadOperators(model)' : ''}`,
     );
   const nodes = problems.filter((p) => p.kind === 'node').map((p) => `${p.operator} node "${p.name}": ${p.reason}`);
   if (nodes.length > 0) parts.push(`nodes that are not supported: ${few(nodes, '; ', MOST_LISTED)}`);

@@ -8,6 +8,7 @@ import { Derived } from './derived.ts';
 import { type Control, Executor, type Observer } from './executor.ts';
 import { checkFeeds, checkWeights } from './feeds.ts';
 import { inlined } from './inline.ts';
+import { liftedDecoders } from './lift.ts';
 import { PackedTensor } from '../ops/packed.ts';
 import { byCodes, type Coded, codedWeights, neededSteps, type Packed, packWeight } from './packed.ts';
 import { PackedWeight } from './packed-weight.ts';
@@ -21,6 +22,7 @@ export type { Observer } from './executor.ts';
 /** Runs of bodies that one run of a model may take unless told otherwise. */
 const MAX_ITERATIONS = 1_000_000;
 
+/** What a `Session` may be told. */
 export interface SessionOptions {
   /** Most times that bodies of If, Loop and Scan may be run in one run, all together: what ends loops that would not end. */
   readonly maxIterations?: number | undefined;
@@ -31,6 +33,7 @@ export interface SessionOptions {
   readonly packed?: boolean | undefined;
 }
 
+/** What one run may be told. */
 export interface RunOptions {
   readonly observe?: Observer;
   /** Replacements of initializers, by name, for this run only. */
@@ -97,7 +100,7 @@ export class Session {
     this.#derived = new Derived(wasm);
     this.#executor = new Executor(wasm, this.#derived);
     this.#maxIterations = iterations(options.maxIterations ?? MAX_ITERATIONS);
-    const source = inlined(model);
+    const source = inlined(liftedDecoders(model));
     const { graph } = source;
     const own = new Map(graph.initializers.map((i) => [i.name, i]));
     const shared = sharedInitializers(graph);

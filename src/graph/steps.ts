@@ -2,7 +2,7 @@ import { ModelError } from '../errors.ts';
 import { typeName } from '../onnx/index.ts';
 import type { Graph, Initializer, Model, Node } from '../onnx/model.ts';
 import { constantValue } from '../ops/constant.ts';
-import { findOperator, OPSETS } from '../ops/index.ts';
+import { findOperator, OPSETS } from '../ops/registry.ts';
 import type { Body, NodeSpec, Run } from '../ops/op.ts';
 import { dtypeOf, type Tensor } from '../tensor.ts';
 import { readsOf } from './bodies.ts';

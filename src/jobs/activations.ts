@@ -1,9 +1,9 @@
-import type { Plan, PlanActivation } from '../allocate/types.ts';
+import type { CostActivations, Plan, PlanActivation } from '../allocate/types.ts';
 import { type AnalyzerOptions, type CurvatureQuantizationAnalyzer, DEFAULT_ROUNDING } from '../analyzer.ts';
 import { histogramsOf } from '../calibrate/histogram.ts';
 import { affineFor, type RangeMethod, rangeOf } from '../calibrate/ranges.ts';
-import { UnsupportedError, UsageError } from '../errors.ts';
-import { canRaise, Session, withInitializers } from '../graph/index.ts';
+import { UsageError } from '../errors.ts';
+import { canRaise, loadOperators, Session, withInitializers } from '../graph/index.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Coded } from '../grid/coded.ts';
 import { makeInitializer, sizeOfFiles, writeModelFiles } from '../onnx/index.ts';
@@ -11,7 +11,7 @@ import type { Model } from '../onnx/model.ts';
 import type { Progress } from '../progress.ts';
 import { roomForBias } from '../quantize/activations/bias.ts';
 import { writeDynamic } from '../quantize/activations/dynamic.ts';
-import { biasOf, isDepthwise, whyNotMultiplied } from '../quantize/activations/operators.ts';
+import { biasOf } from '../quantize/activations/operators.ts';
 import { type IntegerNode, type Placement, place } from '../quantize/activations/place.ts';
 import { type SmallWeight, smallWeights, writeSmall } from '../quantize/activations/small.ts';
 import {
@@ -23,19 +23,26 @@ import {
   writeActivations,
 } from '../quantize/activations/write.ts';
 import { integer, whyNotInteger } from '../quantize/integer.ts';
+import { raiseOpset } from '../quantize/opset.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel } from '../quantize/quantizer.ts';
 import { mergedScales } from '../quantize/slices.ts';
 import type { Target } from '../quantize/targets.ts';
 import type { ActivationReport } from '../report/types.ts';
 import type { Wasm } from '../wasm/wasm.ts';
-import { type Chosen, chooseWidths, damageOf } from './activation-widths.ts';
+import { activationCosts, whyNotLayer } from './activation-costs.ts';
+import { damageOf, type References, typeAt, unitOf } from './activation-damages.ts';
+import { type Chosen, chooseWidths } from './activation-widths.ts';
 import type { MeasuringOptions } from './options.ts';
 import type { Allocation } from './search.ts';
 
+export { reachIntegers } from '../quantize/activations/raise.ts';
+
 /** Widths of activations: none of them rounded, all to 8 or 16 bits, or each as its damage allows. */
 export type ActivationWidths = 'none' | 8 | 16 | 'auto';
+/** What can be asked for of activations. */
 export const ACTIVATION_WIDTHS: readonly ActivationWidths[] = ['none', 8, 16, 'auto'];
 
+/** Whether, and how, what operators read and make is rounded to integers. */
 export interface ActivationOptions {
   /** Whether activations are rounded to integers, so that runtimes multiply integers; `none` unless told, or the plan says so. */
   readonly activations?: ActivationWidths | undefined;
@@ -82,9 +89,6 @@ export function checkActivations(options: ActivationOptions & { readonly maxErro
 /** First opset of ai.onnx that has DynamicQuantizeLinear. */
 const DYNAMIC_OPSET = 11;
 
-const DEPTHWISE =
-  'a depthwise convolution: onnxruntime-web runs those of integers at less than half the speed of floats';
-
 /** Widths of weights whose zero points can be subtracted from their codes in int8. */
 const ASYMMETRIC: readonly number[] = [2, 3, 4, 5, 6, 7];
 
@@ -112,30 +116,8 @@ export async function withActivations(
   const reason = 'with activations in integers the file would not keep the budget';
   const left = [...rounded.report.left, ...analyzer.layers.map((l) => ({ layer: l.name, reason }))];
   const over = Math.max(0, sizeOfFiles(rounded.allocation) - (options.budgetBytes ?? Number.POSITIVE_INFINITY));
-  return { allocation: found, report: { ...rounded.report, mode: 'none', operators: 0, values: [], left }, over };
-}
-
-/**
- * Rounding takes bytes: weights that filled the budget leave none. So they are made smaller, a few times over, by what the file was too
- * large; where that does not help, the weights are as they were.
- * @param fit the best weights whose file is at most that large; undefined where there are no others
- */
-export async function withinBytes(
-  weights: Allocation,
-  round: (weights: Allocation) => Promise<Activated>,
-  fit: ((bytes: number) => Promise<Allocation>) | undefined,
-): Promise<Activated> {
-  const first = await round(weights);
-  let last = first;
-  for (let i = 0; fit && i < 4 && last.over > 0; i++) {
-    try {
-      last = await round(await fit(sizeOfFiles(last.allocation) - last.over));
-    } catch (error) {
-      if (error instanceof UsageError) return first;
-      throw error;
-    }
-  }
-  return last.over > 0 ? first : last;
+  const { groups: _, work: __, ...rest } = rounded.report;
+  return { allocation: found, report: { ...rest, mode: 'none', operators: 0, values: [], left }, over };
 }
 
 async function attempted(
@@ -155,6 +137,43 @@ async function attempted(
   return given ? work.given(given.values) : work.calibrated();
 }
 
+/**
+ * Bytes that a file grows by when activations are rounded: found by writing it with scales that mean nothing.
+ * @param widths by value; those not named have the width asked for
+ */
+export function roundingBytes(
+  wasm: Wasm,
+  analyzer: CurvatureQuantizationAnalyzer,
+  draft: Allocation,
+  options: ActivationOptions,
+  widths: ReadonlyMap<string, number>,
+): number {
+  return analyzer.measuring ? new Work(wasm, analyzer, draft, options).bytesWith(widths) : 0;
+}
+
+/** The cost table's part about activations, which the analyzer's table has from then on. */
+export async function costsOf(
+  wasm: Wasm,
+  analyzer: CurvatureQuantizationAnalyzer,
+  options: ActivationOptions,
+): Promise<CostActivations> {
+  const table = await analyzer.costTable();
+  const part = await activationCosts(
+    wasm,
+    analyzer,
+    {
+      target: options.target ?? 'any',
+      range: options.activationRange ?? 'mse',
+      type: options.activationType ?? 'uint8',
+      bits: options.activationBits ?? [8],
+      progress: (...p) => analyzer.progress(...p),
+    },
+    table.activations,
+  );
+  if (part !== table.activations) analyzer.useCostTable({ ...table, activations: part });
+  return part;
+}
+
 class Work {
   private readonly base: Model;
   private readonly coded: ReadonlyMap<string, Coded>;
@@ -162,6 +181,7 @@ class Work {
   private readonly small: readonly SmallWeight[];
   private readonly left: ActivationReport['left'][number][] = [];
   private readonly method: RangeMethod;
+  private readonly references: References = new Map();
 
   constructor(
     private readonly wasm: Wasm,
@@ -192,6 +212,7 @@ class Work {
     const type = this.typeOf(wanted);
     let placement = place(base, this.usable());
     if (placement.nodes.length === 0) return this.nothing();
+    await loadOperators(this.found.quantized.model);
     const session = new Session(this.found.quantized.model, wasm);
     try {
       const groups = new Map(placement.sites.map((s) => [s.value, s.group]));
@@ -206,22 +227,33 @@ class Work {
         return { ...affineFor(rangeOf(wasm, cells[groups.get(value)!]!, this.method, low, high), low, high), type: t };
       };
       if (options.activations !== 'auto') return this.finish(placement, (v) => gridOf(v, type));
-      const { chosen, ...choice } = await chooseWidths(wasm, analyzer, this.found, placement, {
-        bits: options.activationBits ?? [8],
-        target: options.target ?? 'any',
-        gridOf: (v, bits) => gridOf(v, this.typeOf(bits)),
-        progress: (...p) => this.progress(...p),
-        write: async (widths) => {
-          placement = this.placedAs(widths);
-          return this.assembled(placement, (v) => gridOf(v, this.typeOf(widths.get(v) ?? 8))).model;
-        },
-      });
+      const bitsOf = (widths: ReadonlyMap<string, number>) => (v: string) =>
+        gridOf(v, this.typeOf(widths.get(v) === 16 ? 16 : 8));
+      const part = await costsOf(wasm, analyzer, options);
+      const integers = new Set(placement.nodes.map((n) => n.layer.weight));
+      const weights = this.found.allocations[0]?.damage ?? 0;
+      const { chosen, together, ...choice } = await chooseWidths(part, integers, weights, unitOf(analyzer), (widths) =>
+        this.damage(this.assembled(this.placedAs(widths), bitsOf(widths)).model),
+      );
       placement = this.placedAs(chosen);
       if (placement.nodes.length === 0) return this.nothing(choice);
-      return this.finish(placement, (v) => gridOf(v, this.typeOf(chosen.get(v) ?? 8)), choice);
+      return this.finish(placement, bitsOf(chosen), choice, together);
     } finally {
       session.dispose();
     }
+  }
+
+  bytesWith(widths: ReadonlyMap<string, number>): number {
+    const placement = this.placedAs(widths);
+    if (placement.nodes.length === 0) return 0;
+    let grids = 0;
+    const { model } = this.assembled(placement, (value) => {
+      const type = this.typeOf(this.options.activations === 16 ? 16 : (widths.get(value) ?? 8));
+      const [low, high] = limitsOf(type);
+      return { scale: 1 + ++grids / 4096, zero: low, low, high, type };
+    });
+    const written = writeModelFiles(model, this.options.dataName);
+    return Math.max(0, sizeOfFiles(written) - sizeOfFiles(this.found));
   }
 
   /** Scales and zero points as a plan has them. @throws UsageError for values that the model has not, or not to be rounded */
@@ -263,6 +295,7 @@ class Work {
     placement: Placement,
     gridOf: (value: string) => SiteGrid,
     choice: Choice = {},
+    together?: number,
   ): Promise<Activated> {
     const { plan, quantized, model, grids } = this.assembled(placement, gridOf);
     const values = placement.sites.map(({ value, group }): PlanActivation => {
@@ -270,7 +303,7 @@ class Work {
       return { value, bits: type.endsWith('16') ? 16 : 8, type, scale, zero };
     });
     const activations = { mode: 'static', range: this.method, values } as const;
-    return this.result({ ...plan, activations }, { ...quantized, model }, placement.nodes, values, choice);
+    return this.result({ ...plan, activations }, { ...quantized, model }, placement.nodes, values, choice, together);
   }
 
   private assembled(placement: Placement, gridOf: (value: string) => SiteGrid) {
@@ -337,8 +370,7 @@ class Work {
   private whyNot(layer: Layer): string | undefined {
     const coded = this.coded.get(layer.weight);
     if (coded === undefined) return 'its weight is left in float';
-    if (this.options.target !== 'node' && isDepthwise(layer)) return DEPTHWISE;
-    return whyNotInteger(coded) ?? whyNotMultiplied(this.base, layer);
+    return whyNotInteger(coded) ?? whyNotLayer(this.base, layer, this.options.target ?? 'any');
   }
 
   /** Layers that can be integers in this model's opset. @throws UnsupportedError where it has none that can */
@@ -359,22 +391,21 @@ class Work {
     return (this.base.opsets.get('') ?? 0) >= opset || canRaise(this.base, opset);
   }
 
+  /** @throws UnsupportedError naming a node that keeps the model from that opset */
   private checkOpset(least: number): void {
-    const opset = this.base.opsets.get('') ?? 0;
-    if (this.reaches(least)) return;
-    throw new UnsupportedError(
-      `--activations: needs opset ${least}, the model has ${opset} and not all its operators mean the same there`,
-    );
+    raiseOpset(this.base, least, '--activations', '');
   }
 
   private typeOf(bits: number): ActivationType {
-    const type = this.options.activationType ?? 'uint8';
-    return bits === 16 ? (type === 'int8' ? 'int16' : 'uint16') : type;
+    return typeAt(bits, this.options.activationType ?? 'uint8');
+  }
+
+  private damage(model: Model): Promise<number> {
+    return damageOf(this.wasm, this.analyzer, model, this.references);
   }
 
   private nothing(choice: Choice = {}): Activated {
-    const report = { ...this.empty('none'), ...limits(choice) };
-    return { allocation: this.found, report, over: 0 };
+    return { allocation: this.found, report: { ...this.empty('none'), ...choice }, over: 0 };
   }
 
   private empty(mode: ActivationReport['mode']): ActivationReport {
@@ -399,20 +430,20 @@ class Work {
     nodes: readonly IntegerNode[],
     values: readonly PlanActivation[],
     choice: Choice = {},
+    known?: number,
   ): Promise<Activated> {
     const files = writeModelFiles(quantized.model, this.options.dataName);
-    const together = this.analyzer.measuring ? await damageOf(this.wasm, this.analyzer, quantized.model) : null;
+    const together = known ?? (this.analyzer.measuring ? await this.damage(quantized.model) : null);
     const used = new Set(nodes.map((n) => n.layer.weight));
     for (const { name, weight } of this.able)
       if (!used.has(weight) && !this.left.some((l) => l.layer === name))
         this.left.push({
           layer: name,
-          reason: 'its input or output does more damage in integers than was allowed, or is a constant',
+          reason:
+            'its input or output stays in float: it does more damage in integers than that is worth, or is a constant',
         });
-    const shown = values.map((v) => ({
-      ...v,
-      damage: choice.damages?.get(v.value) ?? null,
-    }));
+    const damageOfGroup = (value: string) => choice.groups?.find((g) => g.values.includes(value))?.damage ?? null;
+    const shown = values.map((v) => ({ ...v, damage: damageOfGroup(v.value) }));
     const report = {
       ...this.empty(plan.activations!.mode),
       ...choice,
@@ -423,7 +454,11 @@ class Work {
     const [chosen, ...others] = this.found.allocations;
     const allocations =
       chosen && together !== null
-        ? [{ ...chosen, name: `${chosen.name}, activations rounded`, damage: together }, chosen, ...others]
+        ? [
+            { ...chosen, name: `${chosen.name}, activations rounded`, damage: together, damageError: null },
+            chosen,
+            ...others,
+          ]
         : this.found.allocations;
     return { allocation: { ...this.found, plan, quantized, allocations, ...files }, report, over: 0 };
   }
@@ -433,8 +468,4 @@ class Work {
   }
 }
 
-type Choice = Partial<Omit<Chosen, 'chosen'>>;
-
-function limits({ predicted = null, limit = null }: { predicted?: number | null; limit?: number | null }) {
-  return { predicted, limit };
-}
+type Choice = Partial<Omit<Chosen, 'chosen' | 'together'>>;

@@ -9,6 +9,7 @@ import { VERSION } from '../version.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
 
+/** What `analyzeModel` may be told. */
 export interface AnalyzeOptions extends MeasuringOptions {
   readonly calibration?: Dataset | undefined;
   /** Damage, and error at a layer's output, that counts as met. Default 0.01. */
@@ -27,7 +28,7 @@ export async function analyzeModel(
   const start = Date.now();
   const name = options.name ?? 'model';
   const model = readModel(bytes, name, { external: options.external });
-  const analyzer = analyzerFor(model, wasm, options);
+  const analyzer = await analyzerFor(model, wasm, options);
   try {
     if (options.calibration) await analyzer.calibrate(options.calibration);
     const curvatures = await analyzer.computeCurvature();

@@ -23,6 +23,7 @@ export interface Case {
   readonly sets: readonly CaseSet[];
 }
 
+/** How far an output may be from the one expected. */
 export interface Tolerance {
   /** |ours - expected| <= atol + rtol |expected|. Defaults 1e-3 and 1e-7, those of the ONNX backend suite. */
   readonly rtol?: number | undefined;

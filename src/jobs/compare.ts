@@ -2,6 +2,7 @@ import * as math from '../math.ts';
 import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { ModelError } from '../errors.ts';
+import { loadOperators } from '../graph/load.ts';
 import { prepareModel } from '../graph/prepare.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
@@ -11,6 +12,7 @@ import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { fittingBatch } from './fitting.ts';
 
+/** What `compareModels` may be told. */
 export interface CompareOptions {
   readonly batch?: number | undefined;
   readonly samples?: number | undefined;
@@ -38,6 +40,8 @@ export async function compareModels(
   options: CompareOptions = {},
 ): Promise<CompareReport> {
   const [left, right] = [prepareModel(a), prepareModel(b)];
+  await loadOperators(left);
+  await loadOperators(right);
   const first = new Session(left, wasm);
   const second = new Session(right, wasm);
   try {

@@ -11,6 +11,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { type Allocation, Search } from './search.ts';
 
+/** What the demonstration of a deep network runs on. */
 export interface LayerDemoInput {
   readonly demo: LayerDemoReport['demo'];
   readonly model: { readonly name: string; readonly bytes: Uint8Array };
@@ -19,6 +20,7 @@ export interface LayerDemoInput {
   readonly evaluation: Dataset;
 }
 
+/** What `demonstrateLayers` may be told. */
 export interface LayerDemoOptions {
   /** Budgets in average bits, scales counted. Default 6.1 and 4.1. */
   readonly budgets?: readonly number[] | undefined;
@@ -29,6 +31,7 @@ export interface LayerDemoOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `demonstrateLayers` gives. */
 export interface LayerDemoResult {
   readonly report: LayerDemoReport;
   /** The quantized files that were measured, by name. */
@@ -105,6 +108,7 @@ export async function demonstrateLayers(
       accuracy,
       crossEntropy,
       kl: reference ? (reference.kl ?? reference.relativeSquaredError) : 0,
+      klError: (reference?.kl === null ? reference.squaredErrorInterval : reference?.klError) ?? null,
     };
   };
   let samples = 0;

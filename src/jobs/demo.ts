@@ -14,6 +14,7 @@ import type { Wasm } from '../wasm/wasm.ts';
 import { evaluateModels } from './evaluate.ts';
 import { Search } from './search.ts';
 
+/** What the demonstration of a small network runs on. */
 export interface DemoInput {
   /** The same network from different training seeds. */
   readonly models: readonly { readonly name: string; readonly bytes: Uint8Array }[];
@@ -22,6 +23,7 @@ export interface DemoInput {
   readonly evaluation: Dataset;
 }
 
+/** What `demonstrate` may be told. */
 export interface DemoOptions {
   /** Budgets in bits, from 2 to 8, each for uniform and guided. Default 8, 6, 4, 3. */
   readonly bits?: readonly number[] | undefined;
@@ -29,6 +31,7 @@ export interface DemoOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** What `demonstrate` gives. */
 export interface DemoResult {
   readonly report: DemoReport;
   /** The quantized files that were measured, by name. */

@@ -1,8 +1,8 @@
 import { type Synthetic, type SyntheticOptions, syntheticDataset } from '../calibrate/synthetic.ts';
 import { datasetFromArrays } from '../data/index.ts';
 import { InterruptedError, KappaError } from '../errors.ts';
-import { distil } from '../gradient/index.ts';
-import { batchStatistics, Session } from '../graph/index.ts';
+import { distil } from '../gradient/distil.ts';
+import { batchStatistics, loadOperators, Session } from '../graph/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -24,6 +24,7 @@ const STEPS = 60;
  * @throws as `syntheticDataset`
  */
 export async function drawnDataset(wasm: Wasm, model: Model, options: SyntheticOptions = {}): Promise<Synthetic> {
+  await loadOperators(model);
   const drawn = await syntheticDataset(wasm, model, options);
   const nodes = batchStatistics(model).length;
   if (nodes < FEWEST) return drawn;

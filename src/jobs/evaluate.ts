@@ -2,6 +2,7 @@ import { chooseLosses, type LossName } from '../curvature/damage.ts';
 import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { DataError, ModelError } from '../errors.ts';
+import { loadOperators } from '../graph/load.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
@@ -11,6 +12,7 @@ import { QuantizationValidator, type ValidationReport } from '../verify/validato
 import type { Wasm } from '../wasm/wasm.ts';
 import { fittingBatch } from './fitting.ts';
 
+/** What `evaluateModels` may be told. */
 export interface EvaluateOptions {
   readonly loss?: LossName | undefined;
   /** Samples run at once. Default 32, or fewer where the kernels' memory has a limit that asks for it. */
@@ -35,6 +37,8 @@ export async function evaluateModels(
   options: EvaluateOptions = {},
 ): Promise<EvaluationReport> {
   const progress = cancellable(options);
+  await loadOperators(model);
+  if (reference) await loadOperators(reference);
   const session = new Session(model, wasm);
   const other = reference && new Session(reference, wasm);
   try {
@@ -117,6 +121,7 @@ function summarize(report: ValidationReport, referenced: boolean): EvaluationRep
           kl: value('kl'),
           klError: value('klError'),
           relativeSquaredError: value('relativeSquaredError') ?? 0,
+          squaredErrorInterval: value('squaredErrorInterval'),
           maxError: value('maxError') ?? 0,
           flips: value('flips'),
           guarantees: report.figures

@@ -8,6 +8,8 @@ export interface Tried {
   readonly name: string;
   readonly plan: Plan;
   readonly damage: number | null;
+  /** Half the width of the damage's 95 % interval; null where there is none. */
+  readonly interval: number | null;
   /** Samples it was measured on, where these were not all. */
   readonly samples?: number;
 }
@@ -23,7 +25,7 @@ export async function judged(
   analyzer: CurvatureQuantizationAnalyzer,
   plans: readonly { readonly name: string; readonly plan: Plan }[],
 ): Promise<Tried[]> {
-  if (!analyzer.calibrated) return plans.map(({ name, plan }) => ({ name, plan, damage: null }));
+  if (!analyzer.calibrated) return plans.map(({ name, plan }) => ({ name, plan, damage: null, interval: null }));
   const firsts: { damage: number; samples: number }[] = [];
   for (const { plan } of plans) firsts.push(await analyzer.measureFirst(plan));
   const least = firsts.reduce((n, f) => Math.min(n, f.damage), Number.POSITIVE_INFINITY);
@@ -31,10 +33,16 @@ export async function judged(
   for (const [i, { name, plan }] of plans.entries()) {
     const first = firsts[i]!;
     const few = first.samples < analyzer.calibrated.judged;
-    if (few && name !== BASELINE && first.damage > WORSE * least) tried.push({ name, plan, ...first });
-    else tried.push({ name, plan, damage: await analyzer.measure(plan) });
+    const much = few && name !== BASELINE && first.damage > WORSE * least;
+    const found = much ? first : { damage: await analyzer.measure(plan) };
+    tried.push({ name, plan, ...found, interval: intervalOf(analyzer, plan) });
   }
   return tried;
+}
+
+/** Half the width of the 95 % interval of a measured plan's damage. */
+export function intervalOf({ measuring }: CurvatureQuantizationAnalyzer, plan: Plan): number | null {
+  return measuring?.joint.intervalOf(widthsIn(plan)) ?? null;
 }
 
 /**
@@ -81,7 +89,7 @@ export async function lessThan(
 }
 
 /** What a report says of a plan. */
-export function result(name: string, plan: Plan, damage: number | null, samples?: number): AllocationResult {
+export function result({ name, plan, damage, interval, samples }: Tried): AllocationResult {
   return {
     name,
     averageBits: plan.averageBits,
@@ -91,6 +99,7 @@ export function result(name: string, plan: Plan, damage: number | null, samples?
     ),
     rows: plan.layers.some((l) => l.rowBits !== undefined),
     damage,
+    damageError: interval,
     ...(samples === undefined ? {} : { samples }),
     // The spectral table's damages are no damages in the unit of the others.
     predicted: name === 'spectral' ? null : plan.predicted,

@@ -5,6 +5,7 @@ import { readModel } from '../onnx/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { analyzerFor, checkLayers, type MeasuringOptions } from './options.ts';
 
+/** What `measureModel` may be told. */
 export interface MeasureOptions extends MeasuringOptions {
   /** Without data the table is a proxy made of the weights alone. */
   readonly calibration?: Dataset | undefined;
@@ -33,7 +34,7 @@ export interface Measurement {
  */
 export async function measureModel(wasm: Wasm, bytes: Uint8Array, options: MeasureOptions = {}): Promise<Measurement> {
   const name = options.name ?? 'model';
-  const analyzer = analyzerFor(readModel(bytes, name, { external: options.external }), wasm, options);
+  const analyzer = await analyzerFor(readModel(bytes, name, { external: options.external }), wasm, options);
   try {
     checkLayers(name, analyzer);
     if (options.calibration) await analyzer.calibrate(options.calibration);

@@ -5,6 +5,7 @@ import type { LossName } from '../curvature/damage.ts';
 import type { Checkpoint } from '../curvature/metric.ts';
 import { UsageError } from '../errors.ts';
 import { QUANTIZED_ALREADY } from '../graph/layers.ts';
+import { loadOperators } from '../graph/load.ts';
 import type { External } from '../onnx/index.ts';
 import type { Model } from '../onnx/model.ts';
 import { cancellable, type Progress } from '../progress.ts';
@@ -18,8 +19,11 @@ export interface MeasuringOptions {
   readonly name?: string | undefined;
   /** Widths to choose from: 2..8 and 16, or `hardware` for 4, 8 and 16. */
   readonly widths?: readonly number[] | 'hardware' | undefined;
+  /** How sensitive a layer is: a name in `metricNames()`; `kl` with data, `spectral` without, unless told. */
   readonly metric?: string | undefined;
+  /** What damage is; `auto` unless told. */
   readonly loss?: LossName | undefined;
+  /** What shares a scale; `channel` unless told. */
   readonly granularity?: Granularity | undefined;
   /** How codes are chosen: a name in ROUNDINGS. */
   readonly rounding?: string | undefined;
@@ -31,9 +35,11 @@ export interface MeasuringOptions {
   readonly samples?: number | undefined;
   /** Samples run at once. */
   readonly batch?: number | undefined;
+  /** Seed of everything random; 0 unless told. */
   readonly seed?: number | undefined;
   /** Whether ranges are evened out between layers first (cross-layer equalization): off unless told. */
   readonly equalize?: boolean | undefined;
+  /** Told how far every stage is; what it throws ends the job. */
   readonly progress?: Progress | undefined;
   /** Keeps the cost table's measurements as they are made, and takes up those an interrupted run left. */
   readonly checkpoint?: Checkpoint | undefined;
@@ -47,16 +53,17 @@ export interface MeasuringOptions {
 const DEFAULT_WIDTHS: readonly number[] = [2, 3, 4, 5, 6, 7, 8];
 
 /**
- * An analyzer as the options ask for it.
+ * An analyzer as the options ask for it, the operators of its model loaded.
  * @param special what this job wants otherwise
  * @throws UsageError for a format or width there is not
  */
-export function analyzerFor(
+export async function analyzerFor(
   model: Model,
   wasm: Wasm,
   options: MeasuringOptions & Pick<AnalyzerOptions, 'targetAccuracy'>,
   special: Partial<AnalyzerOptions> = {},
-): CurvatureQuantizationAnalyzer {
+): Promise<CurvatureQuantizationAnalyzer> {
+  await loadOperators(model);
   const format = special.format ?? options.format;
   return new CurvatureQuantizationAnalyzer(model, wasm, {
     ...options,

@@ -8,8 +8,8 @@ import { specFor } from '../curvature/candidates.ts';
 import { blockOf } from '../grid/index.ts';
 import { classBytes } from '../quantize/codes.ts';
 
-/** What one more width of a layer takes in a file, about: two planes and what joins them, most of it shared with other layers. */
-const SLICE_BYTES = 80;
+/** What one more width of a layer takes in a file, about: a part that is cut out of the width's codes, and joined to the layer's others. */
+const SLICE_BYTES = 12;
 /** Weights of a layer from which on its rows may have different widths. */
 const SMALLEST_MIXED = 4096;
 /** Width beyond which rows are not written apart. */
@@ -195,7 +195,7 @@ export class RowPlans {
         ? { asymmetricBits: asymmetric }
         : {}),
       rounding: this.settings.rounding,
-      format: bits > WIDEST ? this.analyzer.format.name : this.formatOf(layer, bits),
+      format: bits === 32 ? this.analyzer.format.name : this.formatOf(layer, bits),
     };
   }
 

@@ -1,12 +1,20 @@
 import type { Progress } from '../progress.ts';
-import { DataError } from '../errors.ts';
+import { batchesFor, checkDataset } from '../data/check.ts';
+import type { Dataset } from '../data/dataset.ts';
+import { DataError, UsageError } from '../errors.ts';
+import { loadOperators } from '../graph/load.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
 import { arrayOf, type Tensor } from '../tensor.ts';
+import { fittingBatch } from './fitting.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
+/** What `runModel` may be told. */
 export interface RunModelOptions {
-  /** Samples run at once: every input's first axis is cut, every output's joined again. All at once where absent. */
+  /**
+   * Samples run at once: every input's first axis is cut, every output's joined again. Arrays are run all at once where absent, samples of a
+   * dataset by 16, or as many as the model takes.
+   */
   readonly batch?: number | undefined;
   /**
    * State carried from one batch to the next: input name to the name of the output that feeds it. The first batch takes the array
@@ -21,28 +29,79 @@ export interface RunModelOptions {
 const BESIDE = ['labels', 'targets'];
 
 /**
- * Runs a model on arrays under its inputs' names; `labels` and `targets` that are no inputs are passed over.
+ * Runs a model on arrays under its inputs' names; `labels` and `targets` that are no inputs are passed over. Or on the samples of a
+ * dataset, in their order, without state.
  * @returns output name to tensor, in the order of the graph
  * @throws DataError where the arrays do not fit the model, UnsupportedError, ModelError for a model that cannot be run
  */
 export async function runModel(
   wasm: Wasm,
   model: Model,
-  arrays: ReadonlyMap<string, Tensor>,
+  data: ReadonlyMap<string, Tensor> | Dataset,
   options: RunModelOptions = {},
 ): Promise<Map<string, Tensor>> {
+  await loadOperators(model);
   const session = new Session(model, wasm);
   try {
-    const inputs = new Set(session.inputs.map((i) => i.name));
-    const feeds = new Map([...arrays].filter(([name]) => inputs.has(name) || !BESIDE.includes(name)));
     const made =
-      options.batch === undefined && !options.state?.size
-        ? session.run(Object.fromEntries(feeds))
-        : await inBatches(session, feeds, options);
+      'batches' in data ? await onSamples(wasm, session, data, options) : await onArrays(session, data, options);
     return new Map(session.outputs.map((o) => [o.name, made[o.name]!]));
   } finally {
     session.dispose();
   }
+}
+
+async function onArrays(
+  session: Session,
+  arrays: ReadonlyMap<string, Tensor>,
+  options: RunModelOptions,
+): Promise<Record<string, Tensor>> {
+  const inputs = new Set(session.inputs.map((i) => i.name));
+  const feeds = new Map([...arrays].filter(([name]) => inputs.has(name) || !BESIDE.includes(name)));
+  if (options.batch !== undefined || options.state?.size) return inBatches(session, feeds, options);
+  return session.run(Object.fromEntries(feeds));
+}
+
+async function onSamples(
+  wasm: Wasm,
+  session: Session,
+  data: Dataset,
+  { batch, state, progress }: RunModelOptions,
+): Promise<Record<string, Tensor>> {
+  if (state?.size) throw new UsageError('state: expected arrays, found a dataset');
+  checkDataset(data, session.inputs);
+  const wanted = batch ?? (await fittingBatch(wasm, [session], data, 16));
+  const { batch: size, samples } = batchesFor(data, session.inputs, wanted);
+  if (samples !== data.count)
+    throw new DataError(
+      `${data.name ?? 'data'}: ${data.count} samples, but the model takes ${size} at once: expected a multiple`,
+    );
+  const parts: Record<string, Tensor>[] = [];
+  let done = 0;
+  for await (const { feeds, count } of data.batches(size)) {
+    const made = session.run(feeds);
+    for (const [name, t] of Object.entries(made)) checkCount(name, t, count);
+    parts.push(made);
+    done += count;
+    progress?.('running', done, samples);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }
+  return Object.fromEntries(
+    Object.keys(parts[0]!).map((name) => [
+      name,
+      joined(
+        parts.map((p) => p[name]!),
+        name,
+      ),
+    ]),
+  );
+}
+
+function checkCount(name: string, t: Tensor, n: number): void {
+  if (t.dims[0] !== n)
+    throw new DataError(
+      `batches: output '${name}' is [${t.dims}] for ${n} samples: its first axis does not count them; run all at once`,
+    );
 }
 
 async function inBatches(
@@ -70,11 +129,7 @@ async function inBatches(
     const cuts = cuttable.map(([name, t]) => [name, cut(t, start, n)] as const);
     const made = session.run(Object.fromEntries([...cuts, ...whole, ...carried]));
     for (const [input, output] of state) carried.set(input, made[output]!);
-    for (const [name, t] of Object.entries(made))
-      if (t.dims[0] !== n && !outputs.has(name))
-        throw new DataError(
-          `batches: output '${name}' is [${t.dims}] for ${n} samples: its first axis does not count them; run all at once`,
-        );
+    for (const [name, t] of Object.entries(made)) if (!outputs.has(name)) checkCount(name, t, n);
     parts.push(made);
     progress?.('running', start + n, count);
     await new Promise((resolve) => setTimeout(resolve, 0));

@@ -5,8 +5,8 @@ import { writtenWeights } from '../analyzer/layers.ts';
 import type { CurvatureQuantizationAnalyzer } from '../analyzer.ts';
 import { MemoryError, UnsupportedError, UsageError } from '../errors.ts';
 import type { Coded } from '../grid/coded.ts';
-import { makeInitializer, type ModelFiles, withGraph, writeModelFiles } from '../onnx/index.ts';
-import type { Model } from '../onnx/model.ts';
+import { makeInitializer, type ModelFiles, writeModelFiles } from '../onnx/index.ts';
+import { withInitializers } from '../graph/index.ts';
 import { FORMATS } from '../quantize/formats.ts';
 import { PrecisionAwareQuantizer, type QuantizedModel, type QuantizerOptions } from '../quantize/quantizer.ts';
 import { turn } from '../progress.ts';
@@ -15,7 +15,7 @@ import type { Tensor } from '../tensor.ts';
 import type { TuneReport } from '../tune/index.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { type Kind, layerKinds, rowKind, sameWidths, uniformKinds } from './kinds.ts';
-import { BASELINE, judged, lessThan, result, tellsApart, tellsWorse, type Tried } from './judge.ts';
+import { BASELINE, intervalOf, judged, lessThan, result, tellsApart, tellsWorse, type Tried } from './judge.ts';
 import { planRanks } from './plan-ranks.ts';
 import { RowPlans, rowsRefused, WIDEST } from './row-plans.ts';
 
@@ -49,10 +49,12 @@ export interface Allocation extends ModelFiles {
 
 /** Unit of allocation: a width a layer, a width a row, or whichever does less damage on the calibration data. */
 export type Unit = 'auto' | 'layer' | 'rows';
+/** The units of allocation there are. */
 export const UNITS: readonly Unit[] = ['auto', 'layer', 'rows'];
 
 /** What decides an allocation besides its budget. */
 export interface SearchOptions {
+  /** How widths are chosen; `best` unless told. */
   readonly strategy?: StrategyName | undefined;
   readonly objective?: string | undefined;
   readonly unit?: Unit | undefined;
@@ -122,18 +124,17 @@ export class Search {
   /** A plan as it is, each layer rounded by itself; its damage is that of the weights written. */
   async given(plan: Plan, name = 'given plan'): Promise<Allocation> {
     const written = this.write(plan);
-    const damage = this.analyzer.calibrated
-      ? await this.analyzer.measureWritten(written.quantized, written.replaced)
-      : null;
-    return { plan, ...written, allocations: [result(name, plan, damage)], rowsNote: this.note, ranks: [] };
+    const found = await this.measured(written);
+    return { plan, ...written, allocations: [result({ name, plan, ...found })], rowsNote: this.note, ranks: [] };
   }
 
   /** A plan as it is, rounded in sequence where that does less damage. */
   async applied(plan: Plan, name = 'given plan'): Promise<Allocation> {
     const plain = await this.given(plan, name);
-    const last = await this.inSequence({ name, plan, damage: plain.allocations[0]!.damage });
+    const [{ damage, damageError: interval } = { damage: null, damageError: null }] = plain.allocations;
+    const last = await this.inSequence({ name, plan, damage, interval });
     if (!last) return plain;
-    const allocations = [result(last.tried.name, plan, last.tried.damage), ...plain.allocations];
+    const allocations = [result({ ...last.tried, plan }), ...plain.allocations];
     return { ...plain, ...last.written, allocations };
   }
 
@@ -181,6 +182,13 @@ export class Search {
     });
   }
 
+  /** The plan of least predicted damage layer by layer, or the nearest there is to that many bytes; nothing is measured. */
+  draft(bytes: number): Allocation {
+    const { minBytes, maxBytes } = this.optimizer.limits;
+    const plan = this.optimizer.optimize({ bytes: Math.max(minBytes, Math.min(bytes, maxBytes)) });
+    return { plan, ...this.write(plan), allocations: [], rowsNote: null, ranks: [] };
+  }
+
   fileBytes(plan: Plan): number {
     return this.quantizer.fileBytes(this.analyzer.model, plan);
   }
@@ -195,11 +203,19 @@ export class Search {
     const { coded, initializers, report } = await this.analyzer.tune(start, steps, found.replaced);
     if (report.kept === 0) return { ...found, tuning: report };
     const written = this.write(plan, coded, initializers);
-    const damage = await this.analyzer.measureWritten(written.quantized, initializers);
-    const own = result(`${allocations[0]!.name}, tuned`, plan, damage);
+    const { damage, interval } = await this.measured({ ...written, replaced: initializers });
+    const own = result({ name: `${allocations[0]!.name}, tuned`, plan, damage, interval });
     const tuned = { ...found, ...written, allocations: [own, ...allocations], tuning: report };
-    const better = damage < allocations[0]!.damage!;
+    const better = damage! < allocations[0]!.damage!;
     return better && (await keeps(tuned)) ? tuned : { ...found, tuning: untuned(report) };
+  }
+
+  /** Damage of weights as they were written; null without data. */
+  private async measured({ quantized, replaced }: Pick<Written, 'quantized' | 'replaced'>) {
+    const joint = this.analyzer.measuring?.joint;
+    if (!joint) return { damage: null, interval: null };
+    const { damage, rows } = await joint.measureRows(writtenWeights(quantized, replaced));
+    return { damage, interval: joint.interval(rows) };
   }
 
   private get strategy(): StrategyName {
@@ -253,7 +269,7 @@ export class Search {
     return {
       plan: winner.plan,
       ...written,
-      allocations: [winner, ...others].map((t) => result(t.name, t.plan, t.damage, t.samples)),
+      allocations: [winner, ...others].map(result),
       rowsNote: this.note,
       layerDamages: this.rows.get(first.name)?.damagesOf(winner.plan),
       ranks: planRanks(tried, this.predictors()),
@@ -292,7 +308,8 @@ export class Search {
     const weights = writtenWeights(written.quantized, written.replaced);
     const { damage: after, rows } = await this.analyzer.measuring!.joint.measureRows(weights);
     if (after >= damage && (after > most || (await tellsWorse(this.analyzer, plan, rows)))) return undefined;
-    return { tried: { name: `${name}, in sequence`, plan, damage: after }, written };
+    const interval = this.analyzer.measuring!.joint.interval(rows);
+    return { tried: { name: `${name}, in sequence`, plan, damage: after, interval }, written };
   }
 
   /** Uniform widths in sequence, which may help them more than it helped a plan that did not do much better: where they end below it. */
@@ -343,7 +360,7 @@ export class Search {
     const { judged } = this.analyzer.calibrated!;
     if (best.plan === first.plan || (first.name === BASELINE && !tellsApart(best.damage, first.damage, judged)))
       return undefined;
-    return { name: `${first.name}, refined`, ...best };
+    return { name: `${first.name}, refined`, ...best, interval: intervalOf(this.analyzer, best.plan) };
   }
 
   /** Plans near one, the likeliest first; told whether the last one was better, and goes on from it where it was. */
@@ -442,7 +459,8 @@ export class Search {
       (l) => analyzer.candidates.bias(l, planned.get(l.weight)?.rowBits ?? 32) ?? [],
     );
     const replaced = new Map([...biases.map((b) => [b.name, b.tensor] as const), ...initializers]);
-    const model = withInitializers(analyzer.model, replaced);
+    const tensors = [...replaced].map(([name, t]) => makeInitializer(name, t));
+    const model = tensors.length > 0 ? withInitializers(analyzer.model, tensors) : analyzer.model;
     // Asked for one by one: the codes of all layers together may be more than memory should hold.
     const get = (weight: string): Coded | undefined => {
       const [p, layer] = [planned.get(weight), layers.get(weight)];
@@ -476,14 +494,4 @@ function untuned(report: TuneReport): TuneReport {
     tuning: { ...tuning, after: tuning.before },
     heldOut: { ...heldOut, after: heldOut.before },
   };
-}
-
-/** The model with these initializers in the place of those of their names. */
-function withInitializers(model: Model, replaced: ReadonlyMap<string, Tensor>): Model {
-  if (replaced.size === 0) return model;
-  const initializers = model.graph.initializers.map((t) => {
-    const own = replaced.get(t.name);
-    return own ? makeInitializer(t.name, own) : t;
-  });
-  return withGraph(model, { initializers });
 }

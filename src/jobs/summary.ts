@@ -13,7 +13,7 @@ import type {
   LayerReport,
   QuantizeReport,
 } from '../report/types.ts';
-import { formatScientific } from '../report/text.ts';
+import { formatScientific } from '../report/scientific.ts';
 import { VERSION } from '../version.ts';
 
 export interface SummaryInput extends Allocation {
@@ -24,6 +24,8 @@ export interface SummaryInput extends Allocation {
   readonly budget: QuantizeReport['budget'];
   readonly analyzer: CurvatureQuantizationAnalyzer;
   readonly table: CostTable;
+  /** How images became samples. */
+  readonly images: QuantizeReport['images'];
   /** What was drawn in the place of calibration data; null where there was data, or nothing in its place. */
   readonly dataFree: string | null;
   /** The data on which the size of the file was decided, where a largest drop was asked for. */
@@ -62,6 +64,7 @@ export async function quantizeReport(input: SummaryInput): Promise<QuantizeRepor
     objective: plan.objective,
     optimalityGap: plan.gap,
     calibration: calibrated ?? null,
+    ...(input.images ? { images: input.images } : {}),
     dataFree: input.dataFree,
     layers: await layerReports(input),
     left: analyzer.left,

@@ -12,6 +12,7 @@ import { evaluateModels } from './evaluate.ts';
 import { analyzerFor, type MeasuringOptions } from './options.ts';
 import { type Allocation, Search, type SearchOptions } from './search.ts';
 
+/** What `sweep` may be told. */
 export interface SweepOptions extends MeasuringOptions, SearchOptions {
   readonly calibration: Dataset;
   /** Held-out data every written file is run on. */
@@ -43,8 +44,8 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
   if (options.bits.length === 0) throw new UsageError('--bits: expected at least one budget');
   const progress = cancellable(options);
   const model = readModel(bytes, name, { external: options.external });
-  const analyzer = analyzerFor(model, wasm, options);
-  const document = analyzerFor(model, wasm, options, { metric: 'spectral', rounding: DOCUMENT_ROUNDING });
+  const analyzer = await analyzerFor(model, wasm, options);
+  const document = await analyzerFor(model, wasm, options, { metric: 'spectral', rounding: DOCUMENT_ROUNDING });
   try {
     await analyzer.calibrate(options.calibration);
     await analyzer.computeCurvature();
@@ -54,8 +55,12 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
     const { minAverageBits, maxAverageBits } = guided.optimizer.limits;
     const points: SweepPoint[] = [];
     const known = new Map<number, Tensor>();
-    const evaluate = (allocation: Allocation, kind: SweepPoint['kind'], budget: number) =>
-      measure(wasm, model, allocation, kind, budget, { ...options, progress }, known);
+    let unit: SweepReport['unit'] = 'kl';
+    const evaluate = async (allocation: Allocation, kind: SweepPoint['kind'], budget: number): Promise<SweepPoint> => {
+      const found = await measure(wasm, model, allocation, kind, budget, { ...options, progress }, known);
+      unit = found.unit;
+      return found.point;
+    };
     for (const [i, bits] of options.bits.entries()) {
       progress('sweeping', i, options.bits.length);
       const averageBits = Math.max(minAverageBits, Math.min(bits, maxAverageBits));
@@ -77,6 +82,7 @@ export async function sweep(wasm: Wasm, bytes: Uint8Array, options: SweepOptions
       model: { name, bytes: bytes.length, quantizable: analyzer.quantizable, layers: analyzer.layers.length },
       calibration: analyzer.calibrated ?? null,
       samples: float.samples,
+      unit,
       accuracy: float.accuracy,
       crossEntropy: float.crossEntropy,
       points,
@@ -96,7 +102,7 @@ async function measure(
   budget: number,
   options: SweepOptions,
   known: Map<number, Tensor>,
-): Promise<SweepPoint> {
+): Promise<{ point: SweepPoint; unit: SweepReport['unit'] }> {
   const { evaluation, evaluationSamples: samples, loss, batch, progress } = options;
   const found = await evaluateModels(wasm, readModel(bytes, kind), reference, evaluation, {
     loss,
@@ -105,7 +111,8 @@ async function measure(
     progress,
     known,
   });
-  return {
+  const { kl, klError, relativeSquaredError, squaredErrorInterval, flips } = found.reference!;
+  const point = {
     kind,
     budget,
     averageBits: plan.averageBits,
@@ -113,8 +120,9 @@ async function measure(
     bits: plan.layers.map((l) => l.bits),
     accuracy: found.accuracy,
     crossEntropy: found.crossEntropy,
-    damage: found.reference!.kl ?? found.reference!.relativeSquaredError,
-    damageError: found.reference!.klError,
-    flips: found.reference!.flips,
+    damage: kl ?? relativeSquaredError,
+    damageError: kl === null ? squaredErrorInterval : klError,
+    flips,
   };
+  return { point, unit: kl === null ? 'nse' : 'kl' };
 }

@@ -15,6 +15,7 @@ export interface MaxDrop {
   readonly value: number;
 }
 
+/** What a largest drop can be a limit of. */
 export const DROP_MEASURES: readonly MaxDrop['measure'][] = ['accuracy', 'kl', 'loss', 'error'];
 
 /** Budgets tried with what the table says is best, and then with everything measured together. */

@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { UsageError } from '../errors.ts';
 import type { Case, CaseSet } from '../jobs/check.ts';
-import { byNumber } from './dataset.ts';
+import { byNumber } from '../data/order.ts';
 import { externalFiles } from './external.ts';
 import { quoted, readInput, reasonOf } from './read.ts';
 

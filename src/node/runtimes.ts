@@ -31,6 +31,7 @@ import type { ModelPath, Rounds, Task } from './runtimes/protocol.ts';
 
 export { type InstalledRuntime, installedRuntimes } from './runtimes/process.ts';
 
+/** What is run where, and on what samples. */
 export interface VerifyOptions extends Limits {
   readonly runtimes: readonly InstalledRuntime[];
   /** The written file, its data beside it by location, and the model it was made of. */
@@ -180,7 +181,8 @@ async function verifyIn(
   const ranges = rangesOf(own.model);
   const difference = compare(wasm, own.written, outcome.outputs.written, ranges);
   const originalDifference = compare(wasm, own.original, outcome.outputs.original, ranges);
-  const bound = boundOf(own.model, originalDifference?.relative ?? null);
+  const loss = compare(wasm, own.original, own.written, ranges);
+  const bound = boundOf(own.model, originalDifference?.relative ?? null, loss?.relative ?? null);
   const [run] = outcome.runs;
   const objection = difference && objectionTo(difference, bound);
   const judged = { ...judge(outcome, objection), required };

@@ -5,6 +5,7 @@ import { withGraph } from './make.ts';
 import type { Graph, Initializer, Model, Node } from './model.ts';
 import { withNode } from './origin.ts';
 import { type External, rawBytes } from './tensor.ts';
+import { encoded } from './wire.ts';
 import { MAX_BYTES, writeModel } from './write.ts';
 
 /** Smaller tensors stay in the model file. */
@@ -121,13 +122,13 @@ function embeddedNode(node: Node): Node {
 
 function outside(t: Initializer, location: string, offset: number, length: number): Initializer {
   const entries = { location, offset: String(offset), length: String(length) };
-  const wire = proto.onnx.TensorProto.encode({
+  const wire = encoded(proto.onnx.TensorProto, {
     name: t.name,
     dataType: t.dataType,
     dims: [...t.dims],
     externalData: Object.entries(entries).map(([key, value]) => ({ key, value })),
     dataLocation: 1,
-  }).finish();
+  });
   return { name: t.name, dataType: t.dataType, dims: t.dims, external: location, wire, tensor: () => t.tensor() };
 }
 

@@ -17,6 +17,7 @@ export interface Model {
   readonly wire?: Uint8Array | undefined;
 }
 
+/** A graph: nodes, weights, inputs and outputs. */
 export interface Graph {
   readonly name: string;
   readonly nodes: readonly Node[];
@@ -29,6 +30,7 @@ export interface Graph {
   readonly wire?: Uint8Array | undefined;
 }
 
+/** One node of a graph. */
 export interface Node {
   readonly opType: string;
   /** '' is ai.onnx. */
@@ -43,6 +45,7 @@ export interface Node {
   readonly wire?: Uint8Array | undefined;
 }
 
+/** An attribute of a node, by its type in ONNX. */
 export type Attribute =
   | { readonly type: 'float'; readonly value: number }
   | { readonly type: 'int'; readonly value: number }
@@ -56,6 +59,7 @@ export type Attribute =
   | { readonly type: 'ref'; readonly value: string; readonly of: number }
   | { readonly type: 'other'; readonly value: null };
 
+/** A constant tensor of a graph: a weight. Its elements are read when they are asked for. */
 export interface Initializer {
   readonly name: string;
   /** TensorProto.DataType; `dtypeOf` gives its name where Kappa has one. */
@@ -74,6 +78,7 @@ export interface Initializer {
   readonly wire?: Uint8Array | undefined;
 }
 
+/** Name, type and shape of a value. */
 export interface ValueInfo {
   readonly name: string;
   /** TensorProto.DataType of a tensor type, undefined for any other type. */

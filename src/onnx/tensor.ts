@@ -11,11 +11,12 @@ import type { Initializer } from './model.ts';
 import { TENSOR } from './schema.ts';
 import { show, showDims } from './show.ts';
 import type { Parts } from './wire.ts';
-import { attempt, checkNames, split, toNumber } from './wire.ts';
+import { attempt, checkNames, encoded, split, toNumber } from './wire.ts';
 
 /** Gives `length` bytes of a tensor kept outside the model file. The location is as the file has it: untrusted. */
 export type External = (location: string, offset: number, length: number) => Uint8Array;
 
+/** How a model's bytes are read. */
 export interface ReadOptions {
   /** Resolver of external data; without one a tensor kept outside the model file is an UnsupportedError. */
   readonly external?: External | undefined;
@@ -339,7 +340,7 @@ export function tensorHeader(name: string, t: Tensor): Uint8Array {
     dataType: DATA_TYPES[t.dtype],
   };
   if (name) head.name = name;
-  return proto.onnx.TensorProto.encode(head).finish();
+  return encoded(proto.onnx.TensorProto, head);
 }
 
 /**

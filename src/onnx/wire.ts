@@ -169,6 +169,17 @@ function expectedWire(kind: Kind): string {
   return kind.startsWith('fixed32') ? '32-bit' : '64-bit';
 }
 
+/**
+ * A message as bytes. onnx-proto's own choice of a writer would be one on `Buffer` wherever there is such a global, which not all engines
+ * have alike (workerd's wants a length where Node's needs none).
+ */
+export function encoded<T>(
+  type: { encode(message: T, writer: protobuf.Writer): protobuf.Writer },
+  message: T,
+): Uint8Array {
+  return type.encode(message, new protobuf.Writer()).finish();
+}
+
 /** Runs a decoder of protobufjs or onnx-proto; whatever it throws becomes a ModelError with that message. */
 export function attempt<T>(decode: () => T, message: string): T {
   try {

@@ -11,7 +11,7 @@ import { ATTRIBUTE_TYPES, attributeName } from './node.ts';
 import { headOf, restOf, wireOf } from './origin.ts';
 import { FUNCTION, GRAPH } from './schema.ts';
 import { rawBytes, tensorHeader } from './tensor.ts';
-import { split } from './wire.ts';
+import { encoded, split } from './wire.ts';
 
 /** Protocol buffers end here; a larger model needs external data. */
 export const MAX_BYTES = 2 ** 31 - 1;
@@ -30,7 +30,7 @@ class Message {
   field(number: number, content: Uint8Array | Message): this {
     if (content.length > MAX_BYTES) throw tooLarge(content.length);
     this.add(
-      protobuf.Writer.create()
+      new protobuf.Writer()
         .uint32((number << 3) | 2)
         .uint32(content.length)
         .finish(),
@@ -75,7 +75,7 @@ export function writeModel(model: Model): Uint8Array {
 function encodeHead({ irVersion, opsets, producer }: Model): Uint8Array {
   const head: proto.onnx.IModelProto = { irVersion, opsetImport: opsetImport(opsets) };
   if (producer) head.producerName = producer;
-  return proto.onnx.ModelProto.encode(head).finish();
+  return encoded(proto.onnx.ModelProto, head);
 }
 
 function opsetImport(opsets: ReadonlyMap<string, number>): { domain: string; version: number }[] {
@@ -108,7 +108,7 @@ function nodeMessage(node: Node): Message {
   };
   if (node.name) head.name = node.name;
   if (node.domain) head.domain = node.domain;
-  out.add(proto.onnx.NodeProto.encode(head).finish());
+  out.add(encoded(proto.onnx.NodeProto, head));
   for (const [name, attribute] of node.attributes)
     out.field(5, attributeMessage(name, attribute, `${node.opType} '${node.name}'`));
   return out.add(restOf(node));
@@ -132,7 +132,7 @@ function attributeMessage(name: string, attribute: Attribute, where: string): Me
   else if (type === 'floats') head.floats = [...value];
   else if (type === 'ints') head.ints = value.map(int64);
   else if (type === 'strings') head.strings = value.map(bytes);
-  out.add(proto.onnx.AttributeProto.encode(head).finish());
+  out.add(encoded(proto.onnx.AttributeProto, head));
   if (type === 'tensor') out.field(5, new Message().add(tensorHeader('', value)).field(9, rawBytes(value)));
   else if (type === 'graph') out.field(6, graphMessage(value));
   return out;
@@ -156,7 +156,23 @@ function tensorMessage(t: Initializer): Message {
   const made = t.tensor();
   // Checked again: between makeInitializer and here the elements were in the caller's hands.
   tensor(made.dtype, made.dims, made.data);
-  return out.add(tensorHeader(t.name, made)).field(9, rawBytes(made));
+  out.add(tensorHeader(t.name, made));
+  // Small whole numbers, such as those of a shape, take a byte or two each instead of eight.
+  const short = made.dtype === 'int64' ? varints(made.data as BigInt64Array) : undefined;
+  if (short) return out.field(7, short);
+  return out.field(9, rawBytes(made));
+}
+
+/** The numbers, seven bits a byte; undefined where that is no shorter than eight bytes each. */
+function varints(values: BigInt64Array): Uint8Array | undefined {
+  const bytes: number[] = [];
+  for (const v of values) {
+    let rest = BigInt.asUintN(64, v);
+    for (; rest >= 128n; rest >>= 7n) bytes.push(Number(rest & 127n) | 128);
+    bytes.push(Number(rest));
+    if (bytes.length >= values.byteLength) return undefined;
+  }
+  return Uint8Array.from(bytes);
 }
 
 function valueInfoBytes(v: ValueInfo): Uint8Array {
@@ -166,7 +182,7 @@ function valueInfoBytes(v: ValueInfo): Uint8Array {
     message.type = { tensorType: { elemType: v.elemType } };
     if (v.dims) message.type.tensorType!.shape = { dim: v.dims.map(dimension) };
   }
-  return proto.onnx.ValueInfoProto.encode(message).finish();
+  return encoded(proto.onnx.ValueInfoProto, message);
 }
 
 function dimension(d: number | string | null): proto.onnx.TensorShapeProto.IDimension {
@@ -183,14 +199,14 @@ function functionMessage(f: ModelFunction): Message {
     .taken(11)
     .map((w) => attributeName(w, where));
   out.add(
-    proto.onnx.FunctionProto.encode({
+    encoded(proto.onnx.FunctionProto, {
       name: f.name,
       domain: f.domain,
       input: [...f.inputs],
       output: [...f.outputs],
       attribute: f.attributes.filter((name) => !withDefaults.includes(name) && !f.defaults?.has(name)),
       opsetImport: opsetImport(f.opsets),
-    }).finish(),
+    }),
   );
   for (const node of f.nodes) out.field(7, nodeMessage(node));
   for (const [name, value] of f.defaults ?? [])

@@ -55,6 +55,13 @@ export function ints(node: NodeSpec, name: string): readonly number[] | undefine
   return v;
 }
 
+/** The same for bounds: those beyond what a number holds exactly stand for the end. */
+export function bounds(node: NodeSpec, name: string): readonly number[] {
+  const v = read(node, name, 'ints')?.value ?? [];
+  if (!v.every(Number.isInteger)) throw new ModelError(`attribute "${name}": expected integers, found ${v}`);
+  return v;
+}
+
 export function floats(node: NodeSpec, name: string): readonly number[] | undefined {
   return read(node, name, 'floats')?.value;
 }

@@ -1,4 +1,8 @@
 import * as math from '../math.ts';
+import { ModelError } from '../errors.ts';
+import { float, has, int } from './attributes.ts';
+import type { NodeSpec } from './op.ts';
+
 /**
  * Random numbers for operators: the Mersenne Twister MT19937 (Matsumoto and Nishimura, 1998) with 53-bit uniforms and normal
  * numbers by the polar method, the generator NumPy's RandomState and with it ONNX's reference implementation draw from. One
@@ -62,4 +66,19 @@ export class Generator {
       return f * b;
     }
   }
+}
+
+/** FNV-1a of the name. */
+function seedFrom(name: string): number {
+  let h = 0x811c9dc5;
+  for (let i = 0; i < name.length; i++) h = Math.imul(h ^ name.charCodeAt(i), 0x01000193);
+  return h >>> 0;
+}
+
+/** The seed a node draws from: its own, or without one a seed made from its name, so that two nodes differ. */
+export function seedOf(node: NodeSpec, type: 'float' | 'int' = 'float'): number {
+  if (!has(node, 'seed')) return seedFrom(node.name);
+  const seed = Math.trunc(type === 'int' ? int(node, 'seed') : float(node, 'seed'));
+  if (!Number.isFinite(seed)) throw new ModelError(`attribute "seed": expected a number, found ${seed}`);
+  return ((seed % 2 ** 32) + 2 ** 32) % 2 ** 32;
 }

@@ -1,6 +1,6 @@
 import { ModelError } from '../errors.ts';
 import type { Tensor } from '../tensor.ts';
-import { int, ints, since } from './attributes.ts';
+import { bounds, int, ints, since } from './attributes.ts';
 import type { NodeSpec, Op, Run, Runtime } from './op.ts';
 import { axesOf, axisOf, copyRun, elements, integers, need, product, sameType, stridesOf } from './shape.ts';
 import { strided } from './transpose.ts';
@@ -50,8 +50,8 @@ export const Slice: Op = [
   {
     since: 1,
     build: (node: NodeSpec): Run => {
-      const starts = ints(node, 'starts') ?? [];
-      const ends = ints(node, 'ends') ?? [];
+      const starts = bounds(node, 'starts');
+      const ends = bounds(node, 'ends');
       const axes = ints(node, 'axes');
       return (inputs, rt) => [slice(need(inputs, 0, 'data'), starts, ends, axes, undefined, rt)];
     },

@@ -1,5 +1,8 @@
 import type { Op } from './op.ts';
 
+/** Domain ('' is ai.onnx) to operator type to operator. */
+export type Tables = ReadonlyMap<string, ReadonlyMap<string, Op>>;
+
 /** What families export that is an operator: the names ONNX gives them, capitalized. */
 export function operators(...families: readonly object[]): ReadonlyMap<string, Op> {
   const table = new Map<string, Op>();

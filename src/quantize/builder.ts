@@ -1,6 +1,6 @@
 import type { Attribute, Graph, Initializer, Model, Node } from '../onnx/model.ts';
 import { makeInitializer, makeNode } from '../onnx/index.ts';
-import { DATA_TYPES, type Tensor, tensor } from '../tensor.ts';
+import { type Tensor, tensor } from '../tensor.ts';
 
 /** Nodes and initializers, in an order in which each node comes after what it reads. */
 export interface Part {
@@ -42,6 +42,11 @@ export class Builder {
     return name;
   }
 
+  /** Adds an initializer of a name that `fresh` gave. */
+  add(name: string, t: Tensor): void {
+    this.#target().initializers.push(makeInitializer(name, t));
+  }
+
   /** Adds a node of one output and returns that output's name; `output` makes it that name, which must be free by then. */
   node(
     opType: string,
@@ -72,17 +77,14 @@ export class Builder {
   /** A constant of whole numbers, shared by all who ask for the same one. */
   int64s(values: readonly number[]): string {
     return this.shared(`int64 ${values}`, () =>
-      this.initializer(
-        this.#value(),
-        tensor('int64', [values.length], BigInt64Array.from(values.map((v) => BigInt(v)))),
-      ),
+      this.initializer('', tensor('int64', [values.length], BigInt64Array.from(values.map((v) => BigInt(v))))),
     );
   }
 
   /** A constant of floats, a scalar where `dims` is empty, shared by all who ask for the same one. */
   floats(values: readonly number[], dims: readonly number[] = []): string {
     return this.shared(`float [${dims}] ${values}`, () =>
-      this.initializer(this.#value(), tensor('float', dims, Float32Array.from(values))),
+      this.initializer('', tensor('float', dims, Float32Array.from(values))),
     );
   }
 
@@ -100,13 +102,12 @@ export class Builder {
 
   /** Indices that put the `count` elements of a vector in order, the largest first, of equal ones the first first. */
   largest(value: string, count: number): string {
-    return this.#topK(value, count, {});
-  }
-
-  /** The inverse of a permutation of that many: where each number is to be found in it. */
-  inverse(permutation: string, count: number): string {
-    if (this.opset >= 11) return this.#topK(permutation, count, { largest: { type: 'int', value: 0 } });
-    return this.largest(this.node('Neg', [this.cast(permutation, DATA_TYPES.float)]), count);
+    const indices = this.#value();
+    const old = this.opset < 10;
+    const inputs = old ? [value] : [value, this.int64s([count])];
+    const attributes: Record<string, Attribute> = old ? { k: { type: 'int', value: count } } : {};
+    this.#target().nodes.push(makeNode('TopK', inputs, [this.#value(), indices], attributes));
+    return indices;
   }
 
   /** `value` as another element type. */
@@ -152,27 +153,29 @@ export class Builder {
     return this.#value();
   }
 
-  #topK(value: string, count: number, given: Readonly<Record<string, Attribute>>): string {
-    const indices = this.#value();
-    const old = this.opset < 10;
-    const attributes: Record<string, Attribute> = old ? { ...given, k: { type: 'int', value: count } } : given;
-    const inputs = old ? [value] : [value, this.int64s([count])];
-    this.#target().nodes.push(makeNode('TopK', inputs, [this.#value(), indices], attributes));
-    return indices;
-  }
-
   #target(): { nodes: Node[]; initializers: Initializer[] } {
     return this.#intoCommon ? this.#common : this.#own;
   }
 
   #value(): string {
     for (;;) {
-      const name = `k${(this.#counter++).toString(36)}`;
+      const name = shortName(this.#counter++);
       if (this.#taken.has(name)) continue;
       this.#taken.add(name);
       return name;
     }
   }
+}
+
+const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ';
+const MORE = `${LETTERS}0123456789_`;
+
+/** The nth of the identifiers of C, the shortest first. */
+function shortName(n: number): string {
+  let name = LETTERS[n % LETTERS.length]!;
+  for (let rest = Math.floor(n / LETTERS.length); rest > 0; rest = Math.floor((rest - 1) / MORE.length))
+    name += MORE[(rest - 1) % MORE.length]!;
+  return name;
 }
 
 function takeNames(graph: Graph, into: Set<string>): void {

@@ -4,6 +4,7 @@ import { DATA_TYPES, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Builder } from './builder.ts';
 import type { QuantizedWeight } from './format.ts';
+import { concatenated } from './joined.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { planeTable } from './tables.ts';
 
@@ -16,21 +17,10 @@ export interface Codes {
   readonly order: number;
 }
 
-/**
- * The codes of a weight as one value.
- * @param leftOut what rows left out read: any other row, or one of zeros that is stored for them
- */
-export function signedCodes(
-  wasm: Wasm,
-  b: Builder,
-  weight: QuantizedWeight,
-  layout: Layout,
-  leftOut: 'any' | 'zeros' = 'any',
-): Codes {
+/** The codes of a weight as one value. Rows left out read any other. */
+export function signedCodes(wasm: Wasm, b: Builder, weight: QuantizedWeight, layout: Layout): Codes {
   const { coded } = weight;
-  return coded.length === 1
-    ? wholeCodes(wasm, b, coded[0]!, layout)
-    : rowCodes(wasm, b, weight, layout, leftOut === 'zeros');
+  return coded.length === 1 ? wholeCodes(wasm, b, coded[0]!, layout) : rowCodes(wasm, b, weight, layout);
 }
 
 function wholeCodes(wasm: Wasm, b: Builder, slice: Slice, layout: Layout): Codes {
@@ -50,14 +40,8 @@ function wholeCodes(wasm: Wasm, b: Builder, slice: Slice, layout: Layout): Codes
  * The slices of a weight as one int8 value, rows in order: each is decoded to int8, all are joined, widths ascending, and a Gather
  * puts the rows in their order. The planes of all slices are one tensor, cut by one Split.
  */
-function rowCodes(
-  wasm: Wasm,
-  b: Builder,
-  { coded: all, dims, rowAxis }: QuantizedWeight,
-  layout: Layout,
-  zeroRow: boolean,
-): Codes {
-  const coded = all.filter(({ grid }) => grid.bits > 0);
+function rowCodes(wasm: Wasm, b: Builder, { coded: all, dims, rowAxis }: QuantizedWeight, layout: Layout): Codes {
+  const coded = all.filter(({ grid }) => grid.bits > 0).map(reversed);
   const layouts = coded.map(({ grid }) =>
     layoutOf(
       grid,
@@ -66,7 +50,7 @@ function rowCodes(
     ),
   );
   const planes = coded.map((slice, i) => (slice.grid.bits === 8 ? [] : packedPlanes(wasm, slice, layouts[i]!)));
-  const classes = splitPlanes(packDense(wasm, rowClasses(all), CLASS_BITS), dims[rowAxis]!, CLASS_BITS);
+  const classes = signedPlanes(wasm, rowClasses(all), CLASS_BITS);
   const flat = [...planes.flat(), ...classes];
   const packed = concatenated(flat);
   const stored = b.cast(b.initializer('', tensor('uint8', [packed.length], packed)), DATA_TYPES.int32);
@@ -89,90 +73,99 @@ function rowCodes(
     return b.initializer('', t);
   });
   const gone = all.reduce((n, { grid }) => n + (grid.bits === 0 ? grid.rows : 0), 0);
-  if (zeroRow && gone > 0) {
-    const one = layout.view.map((d, i) => (i === layout.rowAxis ? 1 : d));
-    const zeros = tensor('int8', one, new Int8Array(one.reduce((n, d) => n * d, 1)));
-    parts.unshift(b.initializer('', zeros));
-    bytes += zeros.data.byteLength;
-  }
-  const index = places(b, dims[rowAxis]!, take(classes.length), zeroRow ? gone - 1 : gone);
+  const rows = dims[rowAxis]!;
+  const told = joined(b, CLASS_BITS, { view: [rows], rowAxis: 0 }, take(classes.length));
+  const floats = told.float ? told.value : b.cast(told.value, DATA_TYPES.float);
+  const index = rowPlaces(b, floats, rows, gone, false);
   const axis = { axis: { type: 'int', value: layout.rowAxis } } as const;
   const joinedParts = parts.length === 1 ? parts[0]! : b.node('Concat', parts, axis);
-  const value = b.node('Gather', [joinedParts, index], axis);
+  const value = b.node('Gather', [joinedParts, index], layout.rowAxis === 0 ? {} : axis);
   return { value, float: false, bytes, order: classBytes(dims[rowAxis]!) };
 }
 
-/** Of each row is stored which of the widths 0 and 2..8 it has: 8 less the width, 7 for 0. */
-const CLASS_BITS = 3;
+function reversed(slice: Slice): Slice {
+  return { ...slice, codes: lastFirst(slice.codes as Uint8Array, slice.grid.rows) };
+}
+
+/** Of each row, the last first, is stored which of the widths 0 and 2..8 it has: 8 less the width, 7 for 0. */
+export const CLASS_BITS = 3;
 
 /** Bytes that tell where each of so many rows of different widths is to be found. */
 export function classBytes(rows: number): number {
   return CLASS_BITS * Math.ceil(rows / 8);
 }
 
-function rowClasses(coded: QuantizedWeight['coded']): Uint8Array {
+export function rowClasses(coded: QuantizedWeight['coded']): Uint8Array {
   const out = new Uint8Array(coded.reduce((n, s) => n + s.grid.rows, 0));
   for (const { rows, grid } of coded)
-    for (let i = 0; i < grid.rows; i++) out[rows?.[i] ?? i] = 8 - Math.max(1, grid.bits);
+    for (let i = 0; i < grid.rows; i++) out[out.length - 1 - (rows?.[i] ?? i)] = 8 - Math.max(1, grid.bits);
   return out;
 }
 
 /**
- * Where each row lies among those joined by width, from the planes of the rows' classes. TopK puts the rows in order of their
- * widths, of equal ones the first first (ONNX "TopK": the lower index breaks ties); the order of that order is each row's place.
- * @param skipped rows that come first in that order and stand nowhere: they get place 0, as does the one behind them
+ * Where each row lies among those joined by width, from the rows' classes as floats. TopK puts the rows in order of their widths, of
+ * equal ones the first first (ONNX "TopK": the lower index breaks ties); the order of that order is each row's place, told of the last
+ * row first: that is why classes, and rows within a width, are stored last first.
+ * @param gone rows left out, which come first in that order
+ * @param zeroRow whether a row of zeros comes first among those joined, for all of them
  */
-function places(b: Builder, rows: number, planes: readonly string[], skipped: number): string {
-  const view = [rows];
-  const { value, float } = joined(b, CLASS_BITS, { view, rowAxis: 0 }, planes);
-  const rank = b.inverse(b.largest(float ? value : b.cast(value, DATA_TYPES.float), rows), rows);
+export function rowPlaces(b: Builder, classes: string, rows: number, gone: number, zeroRow: boolean): string {
+  const order = b.largest(classes, rows);
+  const rank = b.largest(b.opset < 11 ? b.cast(order, DATA_TYPES.float) : order, rows);
+  const skipped = zeroRow ? gone - 1 : gone;
   if (skipped <= 0) return rank;
+  // Rows left out may read any other: those at the end, if there are as many.
+  if (!zeroRow && b.opset >= 11 && 2 * gone <= rows) return b.node('Sub', [rank, b.int64s([gone])]);
   const moved = b.node('Sub', [b.cast(rank, DATA_TYPES.float), b.floats([skipped])]);
   return b.cast(b.node('Relu', [moved]), DATA_TYPES.int32);
 }
 
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((n, p) => n + p.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
-}
-
 /** Codes of 8 or 16 bits less 2^(bits-1), in the layout's view. */
-function wideTensor(wasm: Wasm, { grid, codes }: Slice, layout: Layout): Tensor {
+export function wideTensor(wasm: Wasm, { grid, codes }: Slice, layout: Layout): Tensor {
   const ordered = layout.codes(codes);
   return ordered instanceof Uint16Array
     ? tensor('int16', layout.view, toInt16(wasm, ordered))
     : tensor('int8', layout.view, toInt8(wasm, ordered, grid.bits));
 }
 
-/** The bit planes of codes below 8 bits in the layout's order, low bits first. */
+/** The bit planes of codes below 8 bits in the layout's order. */
 function packedPlanes(wasm: Wasm, { grid, codes }: Slice, layout: Layout): Uint8Array[] {
-  const ordered = layout.codes(codes as Uint8Array);
-  return splitPlanes(packDense(wasm, ordered, grid.bits), ordered.length, grid.bits);
+  return signedPlanes(wasm, layout.codes(codes as Uint8Array), grid.bits);
+}
+
+/** The bit planes of code - 2^(bits-1) in two's complement, low bits first. */
+export function signedPlanes(wasm: Wasm, codes: Uint8Array, bits: number): Uint8Array[] {
+  const highest = 2 ** (bits - 1);
+  const signed = codes.map((c) => c ^ highest);
+  return splitPlanes(packDense(wasm, signed, bits), codes.length, bits);
+}
+
+/** Rows of a slice's codes, or what is said of each row, the last first. */
+export function lastFirst(values: Uint8Array, rows: number): Uint8Array {
+  const each = values.length / rows;
+  const out = new Uint8Array(values.length);
+  for (let r = 0; r < rows; r++) out.set(values.subarray(r * each, (r + 1) * each), (rows - 1 - r) * each);
+  return out;
 }
 
 /**
- * Codes less 2^(bits-1) in the layout's view, from the values of their planes' bytes: int8, or float where the opset can join
- * planes only so.
+ * Codes less 2^(bits-1) in the layout's view, or flat where there is none, from the values of their planes' bytes: int8, or float
+ * where the opset can join planes only so.
  */
-function joined(
+export function joined(
   b: Builder,
   bits: number,
-  { view, rowAxis }: Pick<Layout, 'view' | 'rowAxis'>,
+  layout: Pick<Layout, 'view' | 'rowAxis'> | undefined,
   indices: readonly string[],
 ): { value: string; float: boolean } {
   const planes = planesOf(bits);
-  const n = view.reduce((size, d) => size * d, 1);
+  const n = layout?.view.reduce((size, d) => size * d, 1) ?? 0;
   // The number of rows is left open: weights and slices that differ in it alone share the constant.
-  const shape = view.map((d, i) => (i === rowAxis ? -1 : d));
+  const shape = layout?.view.map((d, i) => (i === layout.rowAxis ? -1 : d)) ?? [-1];
   const float = b.opset < 18 && planes.length > 1;
   const parts = indices.map((index, i) => {
     const top = i === planes.length - 1;
-    const table = planeTable(b, planes[i]!, top ? -(2 ** (bits - 1)) : 0, float);
+    const table = planeTable(b, planes[i]!, top, float);
     const shares = b.node('Gather', [table, index]);
     return b.reshape(n % 8 === 0 ? shares : b.slice(b.reshape(shares, [-1]), 0, n), shape);
   });

@@ -3,25 +3,27 @@ import { blockOf, kernelShape, storedSize } from '../grid/spec.ts';
 import { DATA_TYPES, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Builder } from './builder.ts';
-import { classBytes, signedCodes } from './codes.ts';
+import { classBytes, signedCodes, wideTensor } from './codes.ts';
 import type { Part, QuantizedWeight, StoredBytes, ValueFormat } from './format.ts';
 import { type Layout, layoutOf } from './layout.ts';
 import { joinedWeight } from './joined.ts';
+import { poolKey, pooledCodes, pools, rowBroadcast, rowValues, storedScales, storedZeros } from './pool.ts';
 import { mergedScales, mergedZeros } from './slices.ts';
 
 /**
  * Any width, with standard operators only, at every opset from 7; runtimes that fold constants decode once, at load.
  *
- * Codes of 8 and 16 bits are stored as integers less 2^(bits-1). Others are stored as bit planes (grid/pack.ts): each byte
- * of a plane picks a row of a table, which yields 8 / p codes' shares; the top plane's table carries the -2^(bits-1), so
- * that shares have disjoint bits in two's complement and both adding and OR-ing them gives the signed code. From opset 18
- * they are joined by BitwiseOr in int8, before it as floats. Then one Cast, one Sub where there are zero points, one Mul:
- * in fp32 exactly (code - zero) * scale.
+ * Codes of 8 and 16 bits are stored as integers. Others are stored as bit planes (grid/pack.ts), which shifts of bytes take apart
+ * (streams.ts), or, before opset 11 and where there are no zero points, tables: each byte of a plane picks a row of a table, which
+ * yields 8 / p codes' shares, in two's complement (codes.ts). Shares have disjoint bits: from opset 18 they are joined by BitwiseOr,
+ * before it they are added as int32 or floats. Then one Cast, one Sub where there are zero points, one Mul: in fp32 exactly
+ * (code - zero) * scale.
  *
- * Rows of different widths are decoded to int8 slice by slice, joined, and put in their order by a Gather, all in int8. Of rows
- * left out nothing is stored but a place, any, and a scale of 0.
+ * Rows of different widths are decoded width by width, joined, and put in their order by a Gather, all in 8 bits. Of rows left out
+ * nothing is stored but a place, any, and a scale of 0.
  *
- * Weights alike but for their number of rows are decoded as one, and cut apart then: nodes and names are paid for once.
+ * Weights with a scale a row are decoded together (pool.ts); others that are alike but for their number of rows are decoded as one,
+ * and cut apart then: nodes and names are paid for once.
  */
 export const dense: ValueFormat = {
   name: 'dense',
@@ -31,7 +33,24 @@ export const dense: ValueFormat = {
   bytes: gridBytes,
   mixedBytes,
   write: (wasm, b, weight) => writeTogether(wasm, b, [weight])[0]!,
-  together: { key: groupKey, write: writeTogether },
+  together: {
+    key: (weight) => (pools(weight) ? poolKey(weight) : groupKey(weight)),
+    write: (wasm, b, weights) => (weights.every(pools) ? writePool(wasm, b, weights) : writeTogether(wasm, b, weights)),
+  },
+};
+
+/**
+ * 16 bits as in `dense`, for runtimes that have no Cast from integers of 16 bits: the high bytes of codes, and of zero points, are one
+ * tensor, the low ones another, as many bytes in all. 256 * high + low is exact in fp32.
+ */
+export const denseBytes: ValueFormat = {
+  name: 'dense-bytes',
+  widths: [16],
+  scaleTypes: dense.scaleTypes,
+  opset: dense.opset,
+  bytes: gridBytes,
+  write: (wasm, b, weight) => writeTogether(wasm, b, [weight], asBytes)[0]!,
+  together: { key: groupKey, write: (wasm, b, weights) => writeTogether(wasm, b, weights, asBytes) },
 };
 
 /**
@@ -82,16 +101,61 @@ function groupKey({ dims, rowAxis, coded }: QuantizedWeight): string | undefined
   return [mixed ? 'mixed' : coded[0]!.grid.bits, others, block, scaleType, zeros].join(' ');
 }
 
-function writeTogether(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight[]): StoredBytes[] {
+function writePool(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight[]): StoredBytes[] {
+  const groups = pooledCodes(wasm, b, weights);
+  const factors = rowValues(b, groups, rowBroadcast, ({ whole }) => storedScales(wasm, whole.coded));
+  const zeros = rowValues(b, groups, rowBroadcast, (group) => storedZeros(wasm, group));
+  const stored = new Array<StoredBytes>(weights.length);
+  groups.forEach(({ value: codes, members, sizes, whole, ordered }, g) => {
+    let value = b.cast(codes, DATA_TYPES.float);
+    if (zeros[g] !== undefined) value = b.node('Sub', [value, zeros[g]]);
+    const names = members.map((i) => weights[i]!.name);
+    const product = b.node('Mul', [value, factors[g]!], {}, names.length === 1 ? names[0] : undefined);
+    b.split(product, sizes, whole.rowAxis, names);
+    members.forEach((i, at) => {
+      const order = ordered ? classBytes(sizes[at]!) : 0;
+      stored[i] = { ...bytesOf(weights[i]!.coded), order };
+    });
+  });
+  return stored;
+}
+
+/** Adds a tensor of integers and returns their value as floats. */
+type Floats = (b: Builder, t: Tensor) => string;
+
+const asTheyAre: Floats = (b, t) => b.cast(b.initializer('', t), DATA_TYPES.float);
+
+const asBytes: Floats = (b, { dims, data }) => {
+  const codes = data as Int16Array;
+  const high = asTheyAre(
+    b,
+    tensor(
+      'int8',
+      dims,
+      Int8Array.from(codes, (v) => v >> 8),
+    ),
+  );
+  const low = asTheyAre(
+    b,
+    tensor(
+      'uint8',
+      dims,
+      Uint8Array.from(codes, (v) => v & 255),
+    ),
+  );
+  return b.node('Add', [b.node('Mul', [high, b.floats([256])]), low]);
+};
+
+/** @param wide how codes and zero points of 16 bits are stored, where not as `dense` does */
+function writeTogether(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight[], wide?: Floats): StoredBytes[] {
   const whole = joinedWeight(weights);
   const { coded, dims, rowAxis } = whole;
   const { cols, block, scaleType } = coded[0]!.grid;
   const layout = layoutOf({ rows: dims[rowAxis]!, cols, block }, dims, rowAxis);
   const sizes = weights.map((w) => w.dims[w.rowAxis]!);
-  const codes = signedCodes(wasm, b, whole, layout);
-  let value = codes.float ? codes.value : b.cast(codes.value, DATA_TYPES.float);
+  let value = wide ? wide(b, wideTensor(wasm, coded[0]!, layout)) : floatCodes(wasm, b, whole, layout);
   const zeros = zeroTensor(wasm, coded, layout);
-  if (zeros) value = b.node('Sub', [value, b.cast(b.initializer('', zeros), DATA_TYPES.float)]);
+  if (zeros) value = b.node('Sub', [value, (wide ?? asTheyAre)(b, zeros)]);
   const scales = layout.scales(mergedScales(coded));
   const half = scaleType === 'float16';
   const stored = b.initializer(
@@ -107,6 +171,11 @@ function writeTogether(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight
     restores[i]?.(b, values[i]!, name);
     return bytesOf(own);
   });
+}
+
+function floatCodes(wasm: Wasm, b: Builder, weight: QuantizedWeight, layout: Layout): string {
+  const { value, float } = signedCodes(wasm, b, weight, layout);
+  return float ? value : b.cast(value, DATA_TYPES.float);
 }
 
 /** Zero points less 2^(bits-1), in the order of the scales; undefined where there are none. */

@@ -7,6 +7,7 @@ import type { Builder } from './builder.ts';
 
 /** What tensors that are not quantized are stored as. */
 export type Rest = 'fp32' | 'fp16';
+/** Types that tensors which are not quantized can be stored as. */
 export const RESTS: readonly Rest[] = ['fp32', 'fp16'];
 
 /** What became of the tensors that are not quantized. */

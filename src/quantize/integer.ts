@@ -1,14 +1,14 @@
 import type { Coded } from '../grid/coded.ts';
-import { gridBytes, toHalf } from '../grid/index.ts';
+import { gridBytes } from '../grid/index.ts';
 import { DATA_TYPES, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Builder } from './builder.ts';
-import { signedCodes } from './codes.ts';
+import { classBytes, signedCodes } from './codes.ts';
 import { dense } from './dense.ts';
 import type { Part, QuantizedWeight, StoredBytes, ValueFormat } from './format.ts';
-import { joinedWeight } from './joined.ts';
 import { layoutOf } from './layout.ts';
-import { mergedScales, mergedZeros } from './slices.ts';
+import { pooledCodes, pools, rowBroadcast, rowValues, storedScales, storedZeros } from './pool.ts';
+import { mergedZeros } from './slices.ts';
 
 /**
  * Weights that runtimes multiply as integers: codes are stored and decoded as in `dense`, but to int8, zero points already
@@ -25,10 +25,11 @@ export const integer: ValueFormat = {
   opset: ({ granularity }) => (granularity === 'tensor' ? 10 : 13),
   bytes: gridBytes,
   mixedBytes,
-  write: (wasm, b, weight) => writeTogether(wasm, b, [weight])[0]!,
+  write: writeAlone,
   together: {
-    key: (weight) => (whyNotInteger(weight.coded) === undefined ? dense.together!.key(weight) : undefined),
-    write: writeTogether,
+    key: (weight) =>
+      pools(weight) && whyNotInteger(weight.coded) === undefined ? dense.together!.key(weight) : undefined,
+    write: writePool,
   },
 };
 
@@ -49,44 +50,59 @@ function bytesOf(coded: Coded): StoredBytes {
   return dense.mixedBytes!(cols, parts);
 }
 
-function writeTogether(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight[]): StoredBytes[] {
-  const whole = joinedWeight(weights);
-  const { coded, dims, rowAxis } = whole;
-  if (whyNotInteger(coded) !== undefined) return weights.map((w) => dense.write(wasm, b, w));
+function writeAlone(wasm: Wasm, b: Builder, weight: QuantizedWeight): StoredBytes {
+  const { coded, dims, rowAxis } = weight;
+  if (whyNotInteger(coded) !== undefined) return dense.write(wasm, b, weight);
+  if (pools(weight)) return writePool(wasm, b, [weight])[0]!;
   const { cols, block, scaleType } = coded[0]!.grid;
   const layout = layoutOf({ rows: dims[rowAxis]!, cols, block }, dims, rowAxis);
-  const sizes = weights.map((w) => w.dims[w.rowAxis]!);
-  let { value, float } = signedCodes(wasm, b, whole, layout, 'zeros');
-  const zeros = mergedZeros(wasm, coded);
-  if (zeros) {
-    const stored = b.initializer('', tensor('int8', layout.scaleDims, zeros as Int8Array));
-    const codes = float ? value : b.cast(value, DATA_TYPES.float);
-    value = b.node('Sub', [codes, b.cast(stored, DATA_TYPES.float)]);
-    float = true;
-  }
-  if (float) value = b.cast(value, DATA_TYPES.int8);
-  const scales = mergedScales(coded);
-  const one = layout.scaleDims.length === 0;
-  const scaleDims = one ? [] : [scales.length];
-  const half = scaleType === 'float16';
-  const stored = b.initializer(
-    '',
-    half ? tensor('float16', scaleDims, toHalf(wasm, scales)) : tensor('float', scaleDims, scales),
+  const { value, float } = signedCodes(wasm, b, weight, layout);
+  const zeros = mergedZeros(wasm, coded) as Int8Array | undefined;
+  const taken = zeros && b.cast(b.initializer('', tensor('int8', [], zeros)), DATA_TYPES.float);
+  const scales = storedScales(wasm, coded);
+  const factor = b.initializer('', tensor(scales.dtype, [], scales.data));
+  const whole = scaleType === 'float16' ? b.cast(factor, DATA_TYPES.float) : factor;
+  dequantized(b, weight, lessZeros(b, value, float, taken), whole, []);
+  return bytesOf(coded);
+}
+
+function writePool(wasm: Wasm, b: Builder, weights: readonly QuantizedWeight[]): StoredBytes[] {
+  const groups = pooledCodes(wasm, b, weights, 'zeros');
+  const zeros = rowValues(b, groups, rowBroadcast, (group) => storedZeros(wasm, group));
+  const factors = rowValues(
+    b,
+    groups,
+    () => 0,
+    ({ whole }) => storedScales(wasm, whole.coded),
   );
-  const values = b.split(value, sizes, rowAxis);
-  const factors = b.split(half ? b.cast(stored, DATA_TYPES.float) : stored, sizes, 0);
-  return weights.map(({ name, coded: own }, i) => {
-    const count = one ? [] : [sizes[i]!];
-    // Zero points that are there, though 0: onnxruntime makes a product of integers of a Gemm where they are alone.
-    const none = b.shared(`int8 0 [${count}]`, () =>
-      b.initializer('', tensor('int8', count, new Int8Array(one ? 1 : sizes[i]!))),
-    );
-    const axis = one ? {} : { axis: { type: 'int', value: rowAxis } as const };
-    b.node('DequantizeLinear', [values[i]!, factors[i]!, none], axis, name);
-    const stored = bytesOf(own);
-    // The row of zeros is the first weight's.
-    return i === 0 && coded.some(({ grid }) => grid.bits === 0) ? { ...stored, codes: stored.codes + cols } : stored;
+  const stored = new Array<StoredBytes>(weights.length);
+  groups.forEach(({ value, members, sizes, whole, ordered }, g) => {
+    const values = b.split(lessZeros(b, value, false, zeros[g]), sizes, whole.rowAxis);
+    const own = b.split(factors[g]!, sizes);
+    const zeroRow = whole.coded.some(({ grid }) => grid.bits === 0) ? whole.coded[0]!.grid.cols : 0;
+    members.forEach((i, at) => {
+      const weight = weights[i]!;
+      dequantized(b, weight, values[at]!, own[at]!, [sizes[at]!]);
+      const { codes, ...rest } = bytesOf(weight.coded);
+      // The row of zeros is the first weight's.
+      stored[i] = { ...rest, codes: codes + (at === 0 ? zeroRow : 0), order: ordered ? classBytes(sizes[at]!) : 0 };
+    });
   });
+  return stored;
+}
+
+/** Codes, less zero points where there are any, as int8. */
+function lessZeros(b: Builder, codes: string, float: boolean, zeros: string | undefined): string {
+  if (zeros === undefined) return float ? b.cast(codes, DATA_TYPES.int8) : codes;
+  return b.cast(b.node('Sub', [float ? codes : b.cast(codes, DATA_TYPES.float), zeros]), DATA_TYPES.int8);
+}
+
+/** @param dims of the scale: those of one, or of one a row */
+function dequantized(b: Builder, { name, rowAxis }: QuantizedWeight, codes: string, scale: string, dims: number[]) {
+  // Zero points that are there, though 0: onnxruntime makes a product of integers of a Gemm where they are alone.
+  const none = b.shared(`int8 0 [${dims}]`, () => b.initializer('', tensor('int8', dims, new Int8Array(dims[0] ?? 1))));
+  const axis = dims.length === 0 ? {} : { axis: { type: 'int', value: rowAxis } as const };
+  b.node('DequantizeLinear', [codes, scale, none], axis, name);
 }
 
 /** Why codes cannot be written as int8 with a scale a row or one in all; undefined where they can. */

@@ -38,24 +38,22 @@ function joinedSlice(parts: readonly Placed[]): Slice {
   const wide = codes[0] instanceof Uint16Array;
   const symmetric = grids.every((g) => g.symmetric);
   const middle = 2 ** (bits - 1);
-  const zeros = grids.map((g) => g.zeros ?? new Array<number>(g.scales.length).fill(middle));
+  const array = wide ? Uint16Array : Uint8Array;
+  const zeros = grids.map((g) => g.zeros ?? new array(g.scales.length).fill(middle));
   const grid = {
     bits,
     rows: grids.reduce((n, g) => n + g.rows, 0),
     cols,
     block,
     symmetric,
-    scales: filled(
-      (n) => new Float32Array(n),
-      grids.map((g) => g.scales),
-    ),
-    zeros: symmetric ? undefined : filled((n) => (wide ? new Uint16Array(n) : new Uint8Array(n)), zeros),
+    scales: concatenated(grids.map((g) => g.scales)),
+    zeros: symmetric ? undefined : concatenated<Uint8Array | Uint16Array>(zeros),
     scaleType,
   };
   return {
     rows: parts.flatMap(({ from, slice }) => (slice.rows ?? range(slice.grid.rows)).map((r) => from + r)),
     grid,
-    codes: filled((n) => (wide ? new Uint16Array(n) : new Uint8Array(n)), codes),
+    codes: concatenated(codes),
   };
 }
 
@@ -63,11 +61,11 @@ function range(n: number): number[] {
   return Array.from({ length: n }, (_, i) => i);
 }
 
-function filled<T extends Uint8Array | Uint16Array | Float32Array>(
-  make: (n: number) => T,
-  parts: readonly ArrayLike<number>[],
-): T {
-  const out = make(parts.reduce((n, p) => n + p.length, 0));
+/** Arrays one after the other. @throws RangeError for none */
+export function concatenated<T extends Uint8Array | Int8Array | Uint16Array | Float32Array>(parts: readonly T[]): T {
+  const [first] = parts;
+  if (!first) throw new RangeError('arrays: expected at least one, found none');
+  const out = new (first.constructor as new (n: number) => T)(parts.reduce((n, p) => n + p.length, 0));
   let at = 0;
   for (const part of parts) {
     out.set(part, at);

@@ -6,9 +6,15 @@ import type { Model } from '../onnx/model.ts';
 /**
  * The model at opset `to` of ai.onnx, or as it is where it imports that or a later one.
  * @param purpose what needs the opset, for the error
+ * @param instead what serves without it
  * @throws UnsupportedError naming a node that would not mean the same there
  */
-export function raiseOpset(model: Model, to: number, purpose: string): Model {
+export function raiseOpset(
+  model: Model,
+  to: number,
+  purpose: string,
+  instead = '; use format dense, which serves every opset from 7',
+): Model {
   const from = model.opsets.get('') ?? 0;
   if (from >= to) return model;
   if (canRaise(model, to)) return withOpset(model, '', to);
@@ -18,6 +24,5 @@ export function raiseOpset(model: Model, to: number, purpose: string): Model {
   const why = node
     ? `${node.opType} '${node.name || node.outputs[0]}' may not mean the same there`
     : 'it cannot be raised';
-  const instead = to > 7 ? '; use format dense, which serves every opset from 7' : '';
-  throw new UnsupportedError(`${purpose}: needs opset ${to}, the model has ${from} and ${why}${instead}`);
+  throw new UnsupportedError(`${purpose}: needs opset ${to}, the model has ${from} and ${why}${to > 7 ? instead : ''}`);
 }

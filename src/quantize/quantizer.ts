@@ -17,8 +17,10 @@ import { raiseOpset } from './opset.ts';
 import { type HalfReport, type Rest, RESTS, withHalves } from './half.ts';
 import { type LayerGram, type Rounding, ROUNDINGS } from './rounding.ts';
 import { blankCodes, checkCoded } from './slices.ts';
+import { withParts } from './homes.ts';
 import { encodedBytes, Writer } from './writer.ts';
 
+/** What a `PrecisionAwareQuantizer` may be told. */
 export interface QuantizerOptions {
   /** How ranges are chosen; auto (the default): gram where a layer's Gram matrix is given, else mse. */
   readonly clip?: 'auto' | 'max' | 'mse' | 'gram';
@@ -68,6 +70,7 @@ export interface QuantizedLayer {
   readonly coded: Coded | undefined;
 }
 
+/** A model with a plan applied. */
 export interface QuantizedModel {
   readonly model: Model;
   /** In the order of the plan. */
@@ -132,7 +135,7 @@ export class PrecisionAwareQuantizer {
     const active = jobs.filter((job) => job.plan.bits !== 32);
     const target = active.length > 0 || this.options.rest === 'fp16' ? prepared(model, active) : model;
     const builder = new Builder(target);
-    const writer = new Writer(this.wasm, builder, new Surroundings(target));
+    const writer = new Writer(this.wasm, builder, new Surroundings(target), target.graph);
     const layers = jobs.map((job, i) => {
       this.options.onLayer?.(i, jobs.length, job.plan.name);
       return job.plan.bits === 32 ? untouched(job, this.options.keepValues !== false) : this.#quantize(job, writer);
@@ -155,7 +158,7 @@ export class PrecisionAwareQuantizer {
     const active = jobs.filter((job) => job.plan.bits !== 32);
     const target = active.length > 0 || this.options.rest === 'fp16' ? prepared(model, active) : model;
     const builder = new Builder(target);
-    const writer = new Writer(this.wasm, builder, new Surroundings(target));
+    const writer = new Writer(this.wasm, builder, new Surroundings(target), target.graph);
     for (const { plan: p, layer, format, specOf } of active)
       writer.add(layer, format, blankCodes(layer.rows, layer.cols, p.rowBits ?? p.bits, specOf));
     return writeModel(this.#assembled(target, builder, writer, active).model).length;
@@ -397,11 +400,17 @@ function withoutInitializerInputs(model: Model): Model {
 }
 
 function assembled(model: Model, builder: Builder, writer: Writer, jobs: readonly Job[]): Model {
-  const parts = [builder.common(), ...writer.parts];
+  const parts = [builder.common(), ...writer.parts.filter((p) => !p.home)];
   const { graph } = model;
   const gone = new Set(jobs.map((job) => job.layer.weight));
   return withGraph(model, {
-    nodes: [...parts.flatMap((p) => p.nodes), ...graph.nodes.flatMap((n) => writer.replaced.get(n) ?? [n])],
+    nodes: [
+      ...parts.flatMap((p) => p.nodes),
+      ...withParts(
+        graph.nodes.flatMap((n) => writer.replaced.get(n) ?? [n]),
+        writer.parts,
+      ),
+    ],
     initializers: [...graph.initializers.filter((t) => !gone.has(t.name)), ...parts.flatMap((p) => p.initializers)],
     inputs: graph.inputs.filter((v) => !gone.has(v.name)),
   });

@@ -57,15 +57,6 @@ export function blankCodes(
   });
 }
 
-/** Place of each row of the weight among the stored rows of all slices, one after the other; of a row left out any, its scale is 0. */
-export function rowOrder(coded: Coded): number[] {
-  const order = new Array<number>(coded.reduce((n, s) => n + s.grid.rows, 0));
-  let at = 0;
-  for (const slice of coded)
-    for (let i = 0; i < slice.grid.rows; i++) order[slice.rows?.[i] ?? i] = slice.grid.bits === 0 ? 0 : at++;
-  return order;
-}
-
 /** The scales of all rows in order. */
 export function mergedScales(coded: Coded): Float32Array {
   const [first] = coded;
@@ -89,7 +80,15 @@ export function mergedZeros(wasm: Wasm, coded: Coded): Int8Array | Int16Array | 
   return merged(coded, (n) => new Int8Array(n), signed);
 }
 
-function merged<T extends Float32Array | Int8Array | Int16Array>(
+/** 2^(bits-1) of every row or block in order: 0 of rows that are left out. */
+export function mergedMiddles(coded: Coded): Uint8Array {
+  const middles = ({ grid }: Coded[number]) =>
+    new Uint8Array(grid.scales.length).fill(grid.bits === 0 ? 0 : 2 ** (grid.bits - 1));
+  const [first] = coded;
+  return first!.rows === undefined ? middles(first!) : merged(coded, (n) => new Uint8Array(n), middles);
+}
+
+function merged<T extends Float32Array | Int8Array | Int16Array | Uint8Array>(
   coded: Coded,
   make: (n: number) => T,
   of: (slice: Coded[number]) => ArrayLike<number>,

@@ -6,6 +6,7 @@ import { FORMATS } from './formats.ts';
 
 /** Who is to run a file. */
 export type Target = 'any' | 'web' | 'webgpu' | 'node';
+/** The targets there are. */
 export const TARGETS: readonly Target[] = ['any', 'web', 'webgpu', 'node'];
 
 /** Formats that can be asked for, whatever the target. */
@@ -54,13 +55,20 @@ const PREFERENCES: Readonly<Record<Target, (wanted: Wanted) => readonly Preferen
   },
 };
 
+/** Share of the weights from which on the layers whose codes a target multiplies say how rows are written. */
+const WORTH_WHOLE = 0.1;
+
 /**
- * Whether a target has products of codes that it runs faster than those of decoded weights for any of these layers: they need one
- * width a layer.
+ * Whether a target has products of codes that it runs faster than those of decoded weights for a good part of these layers' weights:
+ * they need one width a layer. All else is decoded at load, whatever the widths of its rows.
  */
 export function multipliesCodes(target: Target, layers: readonly Layer[]): boolean {
-  if (target === 'webgpu') return true;
-  return target === 'node' && layers.some((l) => l.params >= LEAST_ON_NODE);
+  const multiplied = ({ opType, params }: Layer): boolean => {
+    if (target === 'webgpu') return opType === 'MatMul' || opType === 'Gemm';
+    return target === 'node' && params >= LEAST_ON_NODE && opType !== 'Conv';
+  };
+  const sum = (of: readonly Layer[]) => of.reduce((n, l) => n + l.params, 0);
+  return sum(layers.filter(multiplied)) > WORTH_WHOLE * sum(layers);
 }
 
 /** What stands for a format that was asked for. */
@@ -70,6 +78,9 @@ const ASKED: Readonly<Record<string, readonly Preference[]>> = {
     ['nbits-table', 'asked for: the table of nbits'],
   ],
 };
+
+/** Widest codes that the WebGPU bundle of onnxruntime-web casts: it has no Cast from integers of 16 bits, nor of 4. */
+const WIDEST_ON_WEBGPU = 8;
 
 /**
  * The format of a layer. Where that of the target, or the one asked for, cannot hold what is wanted, the nearest that can: `dense`,
@@ -83,6 +94,18 @@ export function chooseFormat(
   wanted: Wanted,
   around: Surroundings,
   formats: Readonly<Record<string, WeightFormat>> = FORMATS,
+): Choice {
+  const choice = nearestFormat(target, forced, wanted, around, formats);
+  if (target !== 'webgpu' || choice.format !== 'dense' || wanted.spec.bits <= WIDEST_ON_WEBGPU) return choice;
+  return { format: 'dense-bytes', reason: `${choice.reason}; byte by byte: WebGPU's runtime casts no int16` };
+}
+
+function nearestFormat(
+  target: Target,
+  forced: string | undefined,
+  wanted: Wanted,
+  around: Surroundings,
+  formats: Readonly<Record<string, WeightFormat>>,
 ): Choice {
   const preferences =
     forced === undefined

@@ -1,9 +1,10 @@
 import type { Layer } from '../graph/index.ts';
 import { writeModel } from '../onnx/index.ts';
-import type { Node } from '../onnx/model.ts';
+import type { Graph, Node } from '../onnx/model.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import type { Builder, Part } from './builder.ts';
 import { type Around, type QuantizedWeight, type StoredBytes, totalBytes, type WeightFormat } from './format.ts';
+import { homeOf, type Placed } from './homes.ts';
 import { placed, placeOf } from './place.ts';
 
 /** Weights of more elements are written by themselves: what their nodes take does not count. */
@@ -25,35 +26,40 @@ interface Member {
 
 interface Group {
   readonly format: WeightFormat;
+  readonly home: Graph | undefined;
   readonly members: Member[];
   size: number;
 }
 
 /** Writes weights in their formats, together where a format does that. */
 export class Writer {
-  readonly parts: Part[] = [];
+  readonly parts: Placed[] = [];
   /** By weight name, once `finish` was called. */
   readonly written = new Map<string, WrittenWeight>();
   /** What stands in the place of nodes that read weights. */
   readonly replaced = new Map<Node, readonly Node[]>();
   readonly #groups = new Map<string, Group>();
+  readonly #homes = new Map<Graph, number>();
 
   constructor(
     private readonly wasm: Wasm,
     private readonly builder: Builder,
     private readonly around: Around,
+    private readonly graph: Graph,
   ) {}
 
   add(layer: Layer, format: WeightFormat, coded: QuantizedWeight['coded']): void {
     const weight = { name: layer.weight, ...placeOf(layer), coded };
     const member = { layer, weight };
     const { params } = layer;
+    const home = format.replace ? undefined : homeOf(this.graph, layer.weight);
     const key = params > LARGEST_TOGETHER || format.replace ? undefined : format.together?.key(weight);
     if (key === undefined) {
-      this.#write({ format, members: [member], size: params });
+      this.#write({ format, home, members: [member], size: params });
       return;
     }
-    const whole = `${format.name} ${key}`;
+    if (home && !this.#homes.has(home)) this.#homes.set(home, this.#homes.size + 1);
+    const whole = `${format.name} ${home ? this.#homes.get(home) : 0} ${key}`;
     const group = this.#groups.get(whole);
     if (group && group.size + params <= MOST_TOGETHER) {
       group.members.push(member);
@@ -61,7 +67,7 @@ export class Writer {
       return;
     }
     if (group) this.#write(group);
-    this.#groups.set(whole, { format, members: [member], size: params });
+    this.#groups.set(whole, { format, home, members: [member], size: params });
   }
 
   /** Writes what still waits for company. */
@@ -70,14 +76,14 @@ export class Writer {
     this.#groups.clear();
   }
 
-  #write({ format, members }: Group): void {
+  #write({ format, home, members }: Group): void {
     const { wasm, builder } = this;
     const [first] = members;
     if (format.replace) {
       const { weight, layer } = first!;
       const { stored, nodes } = format.replace(wasm, builder, weight, layer, this.around);
       for (const [node, own] of nodes) this.replaced.set(node, own);
-      this.#keep(members, [stored], builder.take(), [...nodes.values()].flat());
+      this.#keep(members, [stored], { ...builder.take(), home }, [...nodes.values()].flat());
       return;
     }
     const stored =
@@ -89,13 +95,13 @@ export class Writer {
           )
         : [format.write(wasm, builder, first!.weight)];
     const part = members.reduce((p, { layer, weight }) => placed(builder, p, layer, weight.dims), builder.take());
-    this.#keep(members, stored, part, []);
+    this.#keep(members, stored, { ...part, home }, []);
   }
 
-  #keep(members: readonly Member[], stored: readonly StoredBytes[], part: Part, more: readonly Node[]): void {
+  #keep(members: readonly Member[], stored: readonly StoredBytes[], part: Placed, more: readonly Node[]): void {
     this.parts.push(part);
     const payload = stored.reduce((n, s) => n + totalBytes(s), 0);
-    const shared = encodedBytes({ ...part, nodes: [...part.nodes, ...more] }) - payload;
+    const shared = encodedBytes({ nodes: [...part.nodes, ...more], initializers: part.initializers }) - payload;
     const each = Math.floor(shared / members.length);
     members.forEach(({ layer }, i) => {
       const own = i === 0 ? shared - each * (members.length - 1) : each;

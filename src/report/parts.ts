@@ -45,11 +45,15 @@ export function significant(x: number): string {
 /** How damage in that unit is headed, and one value of it: KL is shown times 1000. */
 export function damageIn(unit: QuantizeReport['unit']): {
   readonly title: string;
+  /** What values are multiplied by before they are shown. */
+  readonly scale: number;
   format(value: number | null): string | undefined;
 } {
-  if (unit === 'kl') return { title: 'KL x 10^3', format: (v) => (v === null ? undefined : significant(v * 1e3)) };
+  if (unit === 'kl')
+    return { title: 'KL x 10^3', scale: 1e3, format: (v) => (v === null ? undefined : significant(v * 1e3)) };
   return {
     title: unit === 'nse' ? 'relative squared error' : 'proxy',
+    scale: 1,
     format: (v) => (v === null ? undefined : significant(v)),
   };
 }

@@ -68,6 +68,7 @@ function headline(report: QuantizeReport, style: Style): string {
       style.bad(`the model cannot be run here: ${printable(report.cannotRun)}`),
       'not measured: activations, damage, accuracy, the error of the outputs; the widths follow the weights alone',
     );
+  for (const [data, how] of Object.entries(report.images ?? {})) lines.push(`${data} images: ${printable(how)}`);
   if (report.dataFree !== null) lines.push(style.bad(`DATA-FREE: ${printable(report.dataFree)}`));
   const chosen = report.allocations[0];
   const uniform = report.allocations.find((a) => a.name === 'uniform');

@@ -1,5 +1,5 @@
 /** The accuracy/size frontier against uniform widths, as measured. */
-import { orDash, section, sections, significant, styleOf } from './parts.ts';
+import { damageIn, orDash, section, sections, styleOf } from './parts.ts';
 import type { ReportOptions } from './style.ts';
 import { formatBytes, formatCount, formatNumber, formatPercent, formatTable } from './text.ts';
 import type { SweepReport } from './types.ts';
@@ -8,6 +8,7 @@ import type { SweepReport } from './types.ts';
 export function sweepText(report: SweepReport, options: ReportOptions = {}): string {
   const style = styleOf(options);
   const { model } = report;
+  const damage = damageIn(report.unit);
   const float = [
     orDash(report.accuracy, (v) => `accuracy ${formatPercent(v)}`),
     orDash(report.crossEntropy, (v) => `cross-entropy ${formatNumber(v, 4)} nats`),
@@ -17,7 +18,7 @@ export function sweepText(report: SweepReport, options: ReportOptions = {}): str
     p.kind,
     formatNumber(p.averageBits, 4),
     formatBytes(p.bytes),
-    significant(p.damage * 1e3),
+    damage.format(p.damage),
     orDash(p.accuracy, (v) => formatPercent(v)),
     orDash(p.flips, (v) => formatPercent(v)),
     ratio(report, p),
@@ -33,7 +34,7 @@ export function sweepText(report: SweepReport, options: ReportOptions = {}): str
           { title: 'widths', align: 'left' },
           { title: 'average bits', align: 'right' },
           { title: 'file', align: 'right' },
-          { title: 'damage x 10^3', align: 'right' },
+          { title: damage.title, align: 'right' },
           { title: 'accuracy', align: 'right' },
           { title: 'changed', align: 'right' },
           { title: 'of guided', align: 'right' },

@@ -3,6 +3,9 @@
  * nothing here colours or prints.
  */
 import Table from 'cli-table3';
+import { formatScientific, special } from './scientific.ts';
+
+export { formatScientific } from './scientific.ts';
 
 export interface Column {
   readonly title: string;
@@ -87,17 +90,6 @@ export function formatTable(
     .split('\n')
     .map((line) => (margin + line).trimEnd())
     .join('\n');
-}
-
-/** 'NaN', 'inf' or '-inf'; undefined for a finite number. */
-function special(x: number): string | undefined {
-  if (Number.isFinite(x)) return undefined;
-  return Number.isNaN(x) ? 'NaN' : x > 0 ? 'inf' : '-inf';
-}
-
-/** `digits` significant digits with an exponent: 1.23e-4. */
-export function formatScientific(x: number, digits = 3): string {
-  return special(x) ?? x.toExponential(digits - 1).replace('e+', 'e');
 }
 
 /** Whole numbers in groups of three; others with `digits` significant digits, with an exponent below 1e-3 or from 1e6 on. */

@@ -18,6 +18,22 @@ export interface Guarantee {
   readonly samples: number | null;
 }
 
+/** What it takes to make a report again: part of what a page holds, and of `--json` beside a page. */
+export interface Made {
+  /** As it was typed. */
+  readonly command: string;
+  /** Versions of what it ran on, by name. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** What went in and what came out; of a folder the checksum of a list of the checksums and names in it. */
+  readonly files: readonly {
+    readonly role: string;
+    readonly name: string;
+    readonly bytes: number;
+    readonly sha256: string;
+  }[];
+}
+
+/** What became of one layer. */
 export interface LayerReport {
   readonly name: string;
   readonly weight: string;
@@ -60,6 +76,8 @@ export interface AllocationResult {
   readonly rows: boolean;
   /** Damage on the calibration data with all layers quantized together; null where it was not measured. */
   readonly damage: number | null;
+  /** Half the width of its 95 % interval (normal approximation over samples); null where there is none. */
+  readonly damageError: number | null;
   /** Samples behind it where they are fewer than plans are judged by: it was much worse on these, and not run on the rest. */
   readonly samples?: number;
   /** The objective on the cost table. */
@@ -77,6 +95,7 @@ export interface EvaluationReport {
   readonly reference: ReferenceReport | null;
 }
 
+/** A model on held-out data, and against its reference where there is one. */
 export interface ReferenceReport {
   readonly accuracy: number | null;
   readonly crossEntropy: number | null;
@@ -86,12 +105,15 @@ export interface ReferenceReport {
   readonly klError: number | null;
   /** Squared error / squared norm of the outputs. */
   readonly relativeSquaredError: number;
+  /** Half the width of its 95 % interval (normal approximation over samples); null for a single sample, and where it is not finite. */
+  readonly squaredErrorInterval: number | null;
   readonly maxError: number;
   /** Share of predictions whose argmax changed; null for outputs without a class axis. */
   readonly flips: number | null;
   readonly guarantees: readonly Guarantee[];
 }
 
+/** Everything `quantize` has to say: what `--json` prints. */
 export interface QuantizeReport {
   readonly kappa: string;
   readonly model: {
@@ -127,6 +149,8 @@ export interface QuantizeReport {
   readonly optimalityGap: number | null;
   /** Samples calibrated on, those of them measured for the cost table, and those whole plans were judged by. */
   readonly calibration: { readonly samples: number; readonly measured: number; readonly judged: number } | null;
+  /** How images became samples; absent where no data were images. */
+  readonly images?: { readonly calibration?: string; readonly evaluation?: string };
   /** What was drawn in the place of calibration data, and what that rests on; null where there was data, or nothing in its place. */
   readonly dataFree: string | null;
   readonly layers: readonly LayerReport[];
@@ -179,6 +203,24 @@ export interface ActivationReport {
   /** Of widths that were chosen: the sum of single groups' damages, and the most that activations were allowed to add. */
   readonly predicted: number | null;
   readonly limit: number | null;
+  /** Of widths that were chosen: groups of values that share a scale, and the share of multiply-adds that are of integers. */
+  readonly groups?: readonly ActivationGroup[];
+  readonly work?: number;
+}
+
+/** Values that share a scale, where their width was chosen. */
+export interface ActivationGroup {
+  /** The first of them. */
+  readonly name: string;
+  readonly values: readonly string[];
+  /** 32: left in float. */
+  readonly bits: number;
+  /** Of the group rounded alone, to that width, or to the narrowest where it is left in float. */
+  readonly damage: number;
+  /** Damage that the multiply-adds that need it are worth, were they of integers. */
+  readonly worth: number;
+  /** Why it is left in float; null where it is not. */
+  readonly reason: string | null;
 }
 
 /** A metric that could not be measured on this model has its reason in place of figures. */
@@ -197,6 +239,7 @@ export interface FileParts {
   readonly rest: number;
 }
 
+/** What is known of one layer before a width is chosen. */
 export interface LayerAnalysis {
   readonly name: string;
   readonly weight: string;
@@ -220,6 +263,7 @@ export interface LayerAnalysis {
   readonly contribution: number | null;
 }
 
+/** Everything `analyzeModel` has to say. */
 export interface AnalyzeReport {
   readonly kappa: string;
   readonly model: QuantizeReport['model'];
@@ -248,6 +292,7 @@ export interface AnalyzeReport {
   readonly seconds: number;
 }
 
+/** The error of every value that two models have in common. */
 export interface CompareReport {
   readonly tensors: readonly {
     readonly name: string;
@@ -267,6 +312,7 @@ export interface CompareReport {
   readonly samples: number;
 }
 
+/** What a model file holds. */
 export interface InspectReport {
   readonly name: string;
   readonly bytes: number;
@@ -315,16 +361,19 @@ export interface SweepPoint {
   readonly crossEntropy: number | null;
   /** Mean KL(fp32 || this) in nats a prediction; squared error / squared norm for outputs that are no distributions. */
   readonly damage: number;
-  /** Half the width of its 95 % interval; null where it is no KL, and for a single sample. */
+  /** Half the width of its 95 % interval; null for a single sample. */
   readonly damageError: number | null;
   readonly flips: number | null;
 }
 
+/** The frontier: bytes against damage at several budgets. */
 export interface SweepReport {
   readonly kappa: string;
   readonly model: QuantizeReport['model'];
   readonly calibration: QuantizeReport['calibration'];
   readonly samples: number;
+  /** What damage is: a divergence in nats a prediction, or squared error / squared norm. */
+  readonly unit: 'kl' | 'nse';
   /** The original model's. */
   readonly accuracy: number | null;
   readonly crossEntropy: number | null;

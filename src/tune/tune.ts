@@ -1,5 +1,5 @@
 import { UnsupportedError } from '../errors.ts';
-import { backward } from '../gradient/index.ts';
+import { backward } from '../gradient/backward.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Coded } from '../grid/index.ts';
 import type { Model } from '../onnx/model.ts';

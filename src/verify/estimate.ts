@@ -9,6 +9,7 @@ import { orderedNodes } from '../graph/order.ts';
 import type { Attribute, Initializer, Model, Node } from '../onnx/model.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 
+/** One layer's part of that bound. */
 export interface LayerError {
   readonly name: string;
   readonly weight: string;
@@ -20,6 +21,7 @@ export interface LayerError {
   readonly contribution: number;
 }
 
+/** Theorem 3.4's bound on the error of the outputs. */
 export interface ErrorEstimate {
   /** Bound on the l2 error of one sample's float outputs, summed over outputs: the sum of the contributions. */
   readonly total: number;

@@ -22,6 +22,7 @@ export interface Requirements {
   readonly crossEntropyRise?: number | undefined;
 }
 
+/** What a `QuantizationValidator` may be told. */
 export interface ValidatorOptions {
   /** Scores are brought to probabilities by softmax over a row; plain values have no KL, flips or accuracy. Default scores. */
   readonly kind?: 'scores' | 'probabilities' | 'values' | undefined;
@@ -42,6 +43,7 @@ export interface ValidationBatch {
   readonly labels?: ArrayLike<number> | undefined;
 }
 
+/** One figure of a report, and how it is known. */
 export interface Figure {
   readonly name: string;
   /** null where the data does not say. */
@@ -51,6 +53,7 @@ export interface Figure {
   readonly statement: string;
 }
 
+/** A requirement, and what was found. */
 export interface RequirementResult {
   readonly name: keyof Requirements;
   readonly limit: number;
@@ -59,6 +62,7 @@ export interface RequirementResult {
   readonly met: boolean;
 }
 
+/** What a `QuantizationValidator` found. */
 export interface ValidationReport {
   readonly samples: number;
   readonly predictions: number;
@@ -91,6 +95,8 @@ export class QuantizationValidator {
   private readonly right = { reference: 0, quantized: 0 };
   private readonly nll = { reference: 0, quantized: 0 };
   private readonly kl: number[] = [];
+  /** Squared errors and squared norms of the samples. */
+  private readonly squares: { error: number; norm: number }[] = [];
   private flips = 0;
   private flippedSamples = 0;
   private certified = 0;
@@ -141,7 +147,7 @@ export class QuantizationValidator {
         if (!(labels[r]! < cols)) throw new RangeError(`label ${labels[r]}: expected a class below ${cols}`);
     this.samples += rows / each;
     this.rows += rows;
-    this.addErrors(reference, quantized);
+    this.addErrors(reference, quantized, each * cols);
     if (this.kind === 'values') return this;
     for (let s = 0; s < rows; s += each) {
       let kl = 0;
@@ -179,14 +185,19 @@ export class QuantizationValidator {
       samples,
       predictions: rows,
       labelled,
-      figures: [...figures, ...this.accuracies(), ...this.klError(), ...this.guarantees()],
+      figures: [...figures, ...this.accuracies(), ...this.klError(), ...this.squaresError(), ...this.guarantees()],
       requirements,
       met: requirements.every((r) => r.met),
     };
   }
 
-  private addErrors(reference: ArrayLike<number>, quantized: ArrayLike<number>): void {
+  private addErrors(reference: ArrayLike<number>, quantized: ArrayLike<number>, each: number): void {
+    let own = { error: 0, norm: 0 };
     for (let i = 0; i < reference.length; i++) {
+      if (i % each === 0) {
+        own = { error: 0, norm: 0 };
+        this.squares.push(own);
+      }
       const a = reference[i]!;
       let d = Math.abs(quantized[i]! - a);
       if (Number.isNaN(d)) d = Number.POSITIVE_INFINITY;
@@ -194,6 +205,8 @@ export class QuantizationValidator {
       this.largest = Math.max(this.largest, d);
       this.squaredError += d * d;
       this.squaredNorm += a * a;
+      own.error += d * d;
+      own.norm += a * a;
     }
     this.elements += reference.length;
   }
@@ -282,6 +295,19 @@ export class QuantizationValidator {
     const variance = kl.reduce((sum, v) => sum + (v - centre) ** 2, 0) / (samples - 1);
     const statement = 'half the width of the 95 % interval of the mean KL, nats (normal approximation)';
     return [{ name: 'klError', value: 1.96 * Math.sqrt(variance / samples), label: 'measured', samples, statement }];
+  }
+
+  /** Of squared error / squared norm, a ratio of sums over samples: 1.96 standard errors by its linearization. */
+  private squaresError(): Figure[] {
+    const { squares, samples, squaredError, squaredNorm } = this;
+    const ratio = squaredError / squaredNorm;
+    if (samples < 2 || squares.length !== samples || !Number.isFinite(ratio)) return [];
+    const residuals = squares.reduce((sum, { error, norm }) => sum + (error - ratio * norm) ** 2, 0);
+    const value = (1.96 * Math.sqrt((samples * residuals) / (samples - 1))) / squaredNorm;
+    if (!Number.isFinite(value)) return [];
+    const statement =
+      'half the width of the 95 % interval of squared error / squared norm (normal approximation over samples)';
+    return [{ name: 'squaredErrorInterval', value, label: 'measured', samples, statement }];
   }
 
   private guarantees(): Figure[] {

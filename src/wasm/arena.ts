@@ -4,6 +4,10 @@ import type { TypedArray } from '../tensor.ts';
 export const PAGE = 65536;
 /** What a 32-bit address reaches. */
 export const ADDRESSABLE = 65536 * PAGE;
+/** What a 32-bit address reaches, in pages. */
+export const PAGES = ADDRESSABLE / PAGE;
+/** Pages the memory starts with: enough for the module's static data. */
+export const INITIAL_PAGES = 16;
 const ALIGNMENT = 16;
 
 /** A free stretch of memory: [ptr, ptr + size). */

@@ -4,6 +4,7 @@
  */
 export type Build = 'plain' | 'relaxed';
 
+/** The builds of the kernels. */
 export const BUILDS: readonly Build[] = ['plain', 'relaxed'];
 
 /** Name of a build's file, beside the doors in dist/ and among the package's exports. */

@@ -1,20 +1,15 @@
 import { instantiate } from '@assemblyscript/loader';
-import { ADDRESSABLE, Arena, PAGE } from './arena.ts';
+import { ADDRESSABLE, Arena, INITIAL_PAGES } from './arena.ts';
 import { type KernelCall, KernelError } from './calls.ts';
 import { type Build, supportsThreads } from './features.ts';
 import type { Kernels } from './kernels.ts';
-import { Pool } from './pool.ts';
-import { withSharedMemory } from './shared.ts';
-import { spread } from './spread.ts';
-import { browserSpawn, type Spawn } from './worker.ts';
+import type { Pool } from './pool.ts';
+import type { Spawn } from './worker.ts';
 
-/** Pages (64 KiB) the memory starts with: enough for the module's static data. */
-const INITIAL_PAGES = 16;
-/** What a 32-bit address reaches, in pages. */
-const PAGES = ADDRESSABLE / PAGE;
 /** Most threads one engine may have. */
 export const MAX_THREADS = 64;
 
+/** How the kernels are run: memory and threads. */
 export interface WasmOptions {
   /**
    * Largest size the memory may grow to, in bytes; 4 GiB unless told. Weights that do not fit are streamed: brought in for the nodes
@@ -54,17 +49,18 @@ export class Wasm {
    * @throws WebAssembly.CompileError or LinkError when it is not the kernels' module, or the engine lacks SIMD
    */
   static async create(source: BufferSource | WebAssembly.Module, options: WasmOptions = {}): Promise<Wasm> {
-    if (!(source instanceof WebAssembly.Module || source instanceof ArrayBuffer || ArrayBuffer.isView(source))) {
+    if (!(isModule(source) || ArrayBuffer.isView(source) || (source as unknown) instanceof ArrayBuffer)) {
       throw new TypeError(
         `Wasm.create: expected the bytes of kernels.wasm or a WebAssembly.Module, found ${describe(source)}`,
       );
     }
-    const { threads = 1, maxBytes = ADDRESSABLE, spawn = browserSpawn() } = options;
+    const { threads = 1, maxBytes = ADDRESSABLE, spawn } = options;
     if (!Number.isInteger(threads) || threads < 1 || threads > MAX_THREADS)
       throw new RangeError(`threads: expected a whole number in [1, ${MAX_THREADS}], found ${threads}`);
-    if (threads > 1 && spawn !== undefined && supportsThreads()) {
-      const wasm = await Wasm.#shared(source, { maxBytes, threads, spawn });
-      if (wasm !== undefined) return wasm;
+    if (threads > 1 && supportsThreads()) {
+      const { engine } = await import('./threads.ts');
+      const found = await engine(source, { maxBytes, threads, spawn, load });
+      if (found !== undefined) return new Wasm(found.kernels, found.arena, found.pool);
     }
     const memory = new WebAssembly.Memory({ initial: INITIAL_PAGES });
     const k = await load(source, memory);
@@ -105,56 +101,22 @@ export class Wasm {
     this.#pool?.close();
     this.#pool = undefined;
   }
-
-  /** An engine with workers; undefined where source or platform has no shared memory. */
-  static async #shared(
-    source: BufferSource | WebAssembly.Module,
-    { maxBytes, threads, spawn }: { maxBytes: number; threads: number; spawn: Spawn },
-  ): Promise<Wasm | undefined> {
-    const reserved = reserve(maxBytes);
-    if (reserved === undefined) return undefined;
-    const { memory, limit } = reserved;
-    const compiled = source instanceof WebAssembly.Module;
-    const module = compiled ? source : await WebAssembly.compile(withSharedMemory(bytesOf(source), PAGES));
-    let k: Kernels;
-    try {
-      k = await load(module, memory);
-    } catch (error) {
-      if (compiled && error instanceof WebAssembly.LinkError) return undefined;
-      throw error;
-    }
-    const arena = new Arena(memory, k.heap_base() >>> 0, limit);
-    const pool = await Pool.start(module, memory, k, threads - 1, spawn);
-    return new Wasm(spread(k, arena, pool), arena, pool);
-  }
 }
 
-/**
- * A shared memory that may grow to maxBytes, or to what the platform lets one reserve: its address space is reserved at once, its
- * pages are not.
- */
-function reserve(maxBytes: number): { memory: WebAssembly.Memory; limit: number } | undefined {
-  let limit = maxBytes;
-  for (;;) {
-    const maximum = Math.max(INITIAL_PAGES, Math.min(PAGES, Math.ceil(limit / PAGE) || 0));
-    try {
-      return { memory: new WebAssembly.Memory({ initial: INITIAL_PAGES, maximum, shared: true }), limit };
-    } catch (error) {
-      if (!(error instanceof RangeError)) throw error;
-      if (maximum === INITIAL_PAGES) return undefined;
-      limit = (maximum / 2) * PAGE;
-    }
-  }
-}
-
-function bytesOf(source: BufferSource): Uint8Array {
-  return source instanceof ArrayBuffer
-    ? new Uint8Array(source)
-    : new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
+/** Whether it is a compiled module, of this realm or another: Next.js runs edge functions in a realm of their own, modules come from outside. */
+function isModule(source: unknown): source is WebAssembly.Module {
+  return (
+    source instanceof WebAssembly.Module || Object.prototype.toString.call(source) === '[object WebAssembly.Module]'
+  );
 }
 
 async function load(source: BufferSource | WebAssembly.Module, memory: WebAssembly.Memory): Promise<Kernels> {
-  const { exports } = await instantiate<Record<string, unknown>>(source, { env: { memory, abort } });
+  const imports = { env: { memory, abort } };
+  const exports: Record<string, unknown> =
+    isModule(source) && !(source instanceof WebAssembly.Module)
+      ? // a module of another realm: the loader would take it for bytes
+        (await WebAssembly.instantiate(source as WebAssembly.Module, imports)).exports
+      : (await instantiate<Record<string, unknown>>(source, imports)).exports;
   if (typeof exports.heap_base !== 'function') {
     throw new TypeError(
       'Wasm.create: expected kernels.wasm, found a module that is not the kernels: no export heap_base',

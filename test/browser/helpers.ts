@@ -1,4 +1,5 @@
 /** test/helpers.ts as a page has it: nothing is read but what the server of the suite gives. */
+import '../../src/ops/index.ts';
 import { supportsRelaxed } from '../../src/wasm/features.ts';
 import { Wasm } from '../../src/wasm/wasm.ts';
 

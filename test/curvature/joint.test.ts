@@ -91,6 +91,23 @@ test('divergences of all predictions: their mean is the damage', async () => {
   assert.equal(both, (await joint.measureRows(weights)).rows);
 });
 
+test('a damage has an interval over samples: 1.96 standard errors of the mean of their means', async () => {
+  assert.is(joint.interval([1, 3], 2), 1.96);
+  assert.is(joint.interval([0, 2, 2, 4], 2), 1.96, 'two predictions a sample');
+  assert.is(joint.interval([5, 5, 5], 3), 0);
+  assert.is(joint.interval([5], 1), null);
+  assert.is(joint.interval([1, 2, 3], 2), null);
+  const own = widths(5, 2, 3);
+  assert.is(joint.intervalOf(own), null, 'not measured yet');
+  await joint.damage(own);
+  const rows = (await joint.divergences(own))!;
+  assert.is(joint.intervalOf(own), joint.interval(rows));
+  assert.ok(joint.intervalOf(own)! > 0);
+  const first = widths(5, 2, 4);
+  await joint.damageOnFirst(first);
+  assert.ok(joint.intervalOf(first)! > 0);
+});
+
 test('layers left out or at 32 bits stay in float', async () => {
   assert.is(await joint.damage(new Map()), 0);
   assert.is(await joint.damage(widths(32, 32, 32)), 0);

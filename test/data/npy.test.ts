@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
-import { numpyName, readNpy, writeNpy } from '../../src/data/npy.ts';
+import { numpyName } from '../../src/data/names.ts';
+import { readNpy, writeNpy } from '../../src/data/npy.ts';
 import { DataError, UnsupportedError } from '../../src/errors.ts';
 import type { DType, TypedArray } from '../../src/tensor.ts';
 import { arrayOf, sizeOf, tensor } from '../../src/tensor.ts';

@@ -4,7 +4,7 @@ import { datasetFromArrays } from '../../src/data/index.ts';
 import { componentOf, demonstrateLayers } from '../../src/jobs/demo-layers.ts';
 import { evaluateModels } from '../../src/jobs/evaluate.ts';
 import { readModel } from '../../src/onnx/index.ts';
-import { componentsOf } from '../../src/report/demo-layers.ts';
+import { componentsOf } from '../../src/report/demo-components.ts';
 import { network, samples } from '../e2e/command.ts';
 import { loadWasm } from '../helpers.ts';
 

@@ -183,9 +183,9 @@ test('a model whose outputs are not finite is infinitely wrong, and nothing brea
 
 test('outputs that are probabilities: the bound on KL is that of their logarithms', async () => {
   const m = smallModel();
-  const outputs = [makeValueInfo('p', 'float', ['N', 12])];
+  const outputs = [makeValueInfo('probabilities', 'float', ['N', 12])];
   const soft = (of: Model) =>
-    withGraph(of, { nodes: [...of.graph.nodes, makeNode('Softmax', ['logits'], ['p'])], outputs });
+    withGraph(of, { nodes: [...of.graph.nodes, makeNode('Softmax', ['logits'], ['probabilities'])], outputs });
   const scoresReport = (await evaluateModels(wasm, quantized(m, 3), m, smallData(50), {})).reference!;
   const found = (await evaluateModels(wasm, soft(quantized(m, 3)), soft(m), smallData(50), {})).reference!;
   assert.ok(Math.abs(found.kl! - scoresReport.kl!) < 1e-4 * found.kl!);

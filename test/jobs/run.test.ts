@@ -1,10 +1,12 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
+import { datasetFromArrays } from '../../src/data/index.ts';
 import { DataError } from '../../src/errors.ts';
 import { runModel } from '../../src/jobs/run.ts';
 import { readModel } from '../../src/onnx/index.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
 import { loadWasm } from '../helpers.ts';
+import { failure } from '../random.ts';
 import { graph, join8, len, model, node, valueInfo } from '../onnx/build.ts';
 
 const wasm = await loadWasm();
@@ -55,6 +57,36 @@ test('in pieces: the same as at once, whatever the size of the last', async () =
   const x = floats([5, 2], [-1, 2, -3, 4, 5, -6, 7, 8, -9, 10]);
   const whole = await runModel(wasm, relu, new Map([['x', x]]));
   for (const batch of [1, 2, 5, 9]) assert.equal(await runModel(wasm, relu, new Map([['x', x]]), { batch }), whole);
+});
+
+test('a dataset: its samples in their order, in batches of 16 or as told', async () => {
+  const x = floats(
+    [37, 2],
+    Array.from({ length: 74 }, (_, i) => (i % 3) - 1 + i / 100),
+  );
+  const whole = await runModel(wasm, relu, new Map([['x', x]]));
+  const labels = tensor('int64', [37], new BigInt64Array(37));
+  const data = datasetFromArrays(
+    new Map([
+      ['x', x],
+      ['labels', labels],
+    ]),
+    'some.npz',
+  );
+  for (const batch of [undefined, 1, 5, 64]) {
+    const seen: number[] = [];
+    const progress = (_: string, done: number) => seen.push(done);
+    assert.equal(await runModel(wasm, relu, data, { batch, progress }), whole);
+    assert.is(seen.length, Math.ceil(37 / (batch ?? 16)));
+    assert.is(seen.at(-1), 37);
+  }
+  const state = runModel(wasm, relu, data, { state: new Map([['x', 'y']]) });
+  assert.match((await failure(state)).message, /state: expected arrays, found a dataset/);
+  const two = structuredClone({
+    ...relu,
+    graph: { ...relu.graph, inputs: [{ ...relu.graph.inputs[0]!, dims: [2, 2] }] },
+  });
+  await refused(runModel(wasm, two, data), /some\.npz: 37 samples, but the model takes 2 at once: expected a multiple/);
 });
 
 test('pieces need inputs and outputs whose first axis counts the samples', async () => {

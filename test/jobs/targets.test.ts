@@ -85,6 +85,7 @@ test('every measure; one the data lacks is refused', async () => {
       crossEntropy: 1.25,
       kl: 0.125,
       klError: null,
+      squaredErrorInterval: null,
       relativeSquaredError: 0.5,
       maxError: 1,
       flips: 0.25,

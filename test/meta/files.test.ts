@@ -34,7 +34,7 @@ test('every directory of sources has tests, and every test directory has sources
     [...rooms].filter((room) => !tested.has(room)),
     [],
   );
-  const others = new Set(['meta', 'scripts', 'pipeline', 'e2e', 'seed', 'docs', 'models', 'bench']);
+  const others = new Set(['meta', 'scripts', 'pipeline', 'e2e', 'seed', 'docs', 'models', 'bench', 'edge', 'examples']);
   assert.equal(
     [...tested].filter((room) => !rooms.has(room) && !others.has(room) && !room.endsWith('.test.ts')),
     [],

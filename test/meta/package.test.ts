@@ -5,6 +5,9 @@ import * as assert from 'uvu/assert';
 import { ROOT } from '../helpers.ts';
 import { read } from './sources.ts';
 
+/** A file, or what there is under each condition. */
+type Entry = string | { readonly [condition: string]: Entry };
+
 interface Package {
   name: string;
   version: string;
@@ -12,7 +15,7 @@ interface Package {
   type: string;
   engines: { node: string };
   bin: Record<string, string>;
-  exports: Record<string, string | Record<string, string>>;
+  exports: Record<string, Entry>;
   files: string[];
   scripts: Record<string, string>;
   devDependencies: Record<string, string>;
@@ -20,10 +23,14 @@ interface Package {
 }
 
 const pkg = JSON.parse(read('package.json')) as Package;
-const targets = [
-  ...Object.values(pkg.bin),
-  ...Object.values(pkg.exports).flatMap((entry) => (typeof entry === 'string' ? [entry] : Object.values(entry))),
-].map((path) => normalize(path));
+
+function filesOf(entry: Entry): string[] {
+  return typeof entry === 'string' ? [entry] : Object.values(entry).flatMap(filesOf);
+}
+
+const targets = [...Object.values(pkg.bin), ...Object.values(pkg.exports).flatMap(filesOf)].map((path) =>
+  normalize(path),
+);
 
 /** `npm test` builds first; a test file run alone may not have. */
 const built = existsSync(join(ROOT, 'dist', 'cli.js'));
@@ -54,6 +61,22 @@ test('the command and the doors are files in dist/, which is what is published',
   assert.equal(Object.keys(pkg.bin), ['kappa']);
   assert.ok(pkg.files.includes('dist'));
   for (const path of targets) assert.match(path, /^dist\/[\w./-]+\.(js|d\.ts|wasm)$/);
+});
+
+test('every condition has types of its own first, and more special ones come before those that others set as well', () => {
+  // workerd and edge-light platforms set `browser` or `node` too; only Node and what is like it sets `node`
+  assert.equal(Object.keys(pkg.exports['.']!), ['workerd', 'edge-light', 'browser', 'node', 'default']);
+  const leaves = (entry: Entry): Record<string, Entry>[] =>
+    typeof entry === 'string' ? [] : 'types' in entry ? [entry] : Object.values(entry).flatMap(leaves);
+  for (const [path, entry] of Object.entries(pkg.exports)) {
+    if (path.endsWith('.wasm')) continue;
+    assert.ok(leaves(entry).length > 0, path);
+    for (const leaf of leaves(entry)) {
+      assert.equal(Object.keys(leaf), ['types', 'default'], path);
+      const [types, code] = [leaf.types as string, leaf.default as string];
+      if (path !== './report') assert.is(types.replace('/types/', '/').replace(/d\.ts$/, 'js'), code);
+    }
+  }
 });
 
 if (built)

@@ -1,13 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { zipSync } from 'fflate';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { writeNpz } from '../../src/data/index.ts';
+import { type ImageOptions, writeNpz } from '../../src/data/index.ts';
 import { DataError } from '../../src/errors.ts';
 import { datasetFiles, openDataset } from '../../src/node/dataset.ts';
 import type { Graph, Model, ValueInfo } from '../../src/onnx/model.ts';
 import { tensor, type Tensor } from '../../src/tensor.ts';
+import { encodePng } from '../data/images/encode.ts';
 import { len, tensorProto } from '../onnx/build.ts';
 
 const test = suite<{ dir: string }>('data on disk');
@@ -82,7 +84,7 @@ test('test_data_set folders: input_I.pb in the order of the inputs', async ({ di
 
 test('what cannot be used is refused by name', async ({ dir }) => {
   await rejects(openDataset(join(dir, 'no.npz')), /^data '.*no\.npz': no such file$/);
-  await rejects(openDataset(dir), /expected a folder of \.npz files.*found neither among 0 entries/);
+  await rejects(openDataset(dir), /expected a folder of \.npz files.*found none of these among 0 files/);
   writeFileSync(join(dir, 'bad.npz'), 'text');
   await rejects(openDataset(join(dir, 'bad.npz')), /bad\.npz: not an \.npz archive/);
   await rejects(openDataset(dir), /bad\.npz: not an \.npz archive/);
@@ -98,5 +100,75 @@ test('what cannot be used is refused by name', async ({ dir }) => {
 function bytesOf(name: string, t: Tensor): Uint8Array {
   return tensorProto(name, 1, [...t.dims], len(9, new Uint8Array(t.data.buffer)));
 }
+
+const camera: Pick<Model, 'graph'> = {
+  graph: {
+    inputs: [{ name: 'x', elemType: 2, dims: ['N', 1, 1, 1] }],
+    initializers: [],
+  } as unknown as Graph,
+};
+const pixel = (v: number) => encodePng({ width: 1, height: 1, depth: 8, colour: 0, samples: [v] });
+/** Writes files below a folder, the folders with them. */
+function put(dir: string, files: Readonly<Record<string, Uint8Array | string>>): void {
+  for (const [path, bytes] of Object.entries(files)) {
+    mkdirSync(dirname(join(dir, path)), { recursive: true });
+    writeFileSync(join(dir, path), bytes);
+  }
+}
+async function pixels(path: string, options: ImageOptions = {}): Promise<string[]> {
+  const out: string[] = [];
+  const data = await openDataset(path, camera, { layout: 'nchw', ...options });
+  for await (const { feeds, labels } of data.batches(1)) out.push(`${feeds.x!.data[0]}:${labels?.data[0]}`);
+  return out;
+}
+
+test('a folder of images, of folders of them, a .zip, one image', async ({ dir }) => {
+  put(dir, {
+    'flat/i10.png': pixel(3),
+    'flat/i9.png': pixel(2),
+    'flat/notes.txt': '',
+    'flat/.hidden/x.png': 'no image',
+  });
+  assert.equal(await pixels(join(dir, 'flat')), ['2:undefined', '3:undefined']);
+  put(dir, { 'sets/cat/a.png': pixel(1), 'sets/dog/deep/b.png': pixel(2), 'sets/cat/.x.png': 'no image' });
+  assert.equal(await pixels(join(dir, 'sets')), ['1:0', '2:1']);
+  put(dir, { 'named/a.png': pixel(1), 'named/b.png': pixel(2), 'named/labels.csv': 'b.png,7\na.png,5\n' });
+  assert.equal(await pixels(join(dir, 'named')), ['2:7', '1:5']);
+  writeFileSync(join(dir, 'a.ZIP'), zipSync({ 'x/0/a.png': pixel(1), 'x/1/a.png': pixel(2) }));
+  assert.equal(await pixels(join(dir, 'a.ZIP')), ['1:0', '2:1']);
+  assert.equal(await pixels(join(dir, 'flat', 'i9.png')), ['2:undefined']);
+  assert.equal(await datasetFiles(join(dir, 'flat')), [join(dir, 'flat/i9.png'), join(dir, 'flat/i10.png')]);
+  assert.equal(
+    await datasetFiles(join(dir, 'named')),
+    ['a.png', 'b.png', 'labels.csv'].map((name) => join(dir, 'named', name)),
+  );
+});
+
+test('links to images and folders are followed, in circles only so far', async ({ dir }) => {
+  put(dir, { 'real/a.png': pixel(4), 'linked/cat/b.png': pixel(5) });
+  symlinkSync(join(dir, 'real', 'a.png'), join(dir, 'linked', 'cat', 'a.png'));
+  symlinkSync(join(dir, 'real'), join(dir, 'linked', 'dog'));
+  assert.equal((await pixels(join(dir, 'linked'))).sort(), ['4:0', '4:1', '5:0']);
+  symlinkSync(join(dir, 'linked'), join(dir, 'linked', 'cat', 'again'));
+  await rejects(pixels(join(dir, 'linked')), /folders more than 8 deep/);
+  put(dir, { 'broken/b.png': pixel(1) });
+  symlinkSync(join(dir, 'none.png'), join(dir, 'broken', 'a.png'));
+  await rejects(pixels(join(dir, 'broken')), /a\.png': no such file/);
+});
+
+test('images that cannot be data', async ({ dir }) => {
+  put(dir, { 'mixed/a.png': pixel(1), 'mixed/a.npz': writeNpz(new Map([['x', floats([1], 1)]])) });
+  await rejects(openDataset(join(dir, 'mixed'), camera), /found both/);
+  put(dir, { 'none/a.webp': '', 'none/b/c.webp': '' });
+  await rejects(openDataset(join(dir, 'none'), camera), /or of PNG or JPEG images, found none of these among 2 files/);
+  put(dir, { 'one/a.png': pixel(1) });
+  await rejects(openDataset(join(dir, 'one')), /images need the model whose input they are/);
+  await rejects(
+    openDataset(join(dir, 'one', 'b.png'), camera, { layout: 'nchw' }).then(({ batches }) =>
+      batches(1)[Symbol.asyncIterator]().next(),
+    ),
+    /b\.png': no such file/,
+  );
+});
 
 test.run();

@@ -41,7 +41,14 @@ for (const format of ['dense', 'qdq']) {
             for (const key of ['codes', 'scales', 'zeros'] as const) stored[key] += own[key];
             if (format === 'dense') assert.is(gridBytes(rows, cols, spec), f.bytes(rows, cols, spec));
           }
-          assert.equal(storedBytes(written, model), stored, `${bits} bits, ${granularity}, ${symmetric}`);
+          const found = storedBytes(written, model);
+          const what = `${bits} bits, ${granularity}, ${symmetric}`;
+          // Padding is counted of every weight; those decoded together have less.
+          assert.ok(
+            found.codes <= stored.codes && found.codes > stored.codes - bits * which.length,
+            `${what}: ${found.codes} bytes of codes, counted ${stored.codes}`,
+          );
+          assert.equal({ ...found, codes: 0 }, { ...stored, codes: 0 }, what);
         }
       }
     }
@@ -104,7 +111,20 @@ test('dense: node folds every decode at load; nothing but the layers’ own oper
       await runIn('node', writeModel(quantizer.quantizeModel(model, plan).model), feeds, { optimizedPath });
       const optimized = readModel(new Uint8Array(readFileSync(optimizedPath)));
       const left = new Set(optimized.graph.nodes.map((n) => n.opType));
-      for (const op of ['Cast', 'Mul', 'Sub', 'Add', 'BitwiseOr', 'Floor', 'Slice'])
+      for (const op of [
+        'Cast',
+        'Mul',
+        'Sub',
+        'Add',
+        'BitwiseOr',
+        'BitShift',
+        'Mod',
+        'Floor',
+        'Slice',
+        'Split',
+        'Concat',
+        'TopK',
+      ])
         assert.not.ok(left.has(op), `opset ${opset}: ${op} is left`);
       // The weights themselves are fp32 constants again.
       const floats = optimized.graph.initializers
@@ -155,10 +175,9 @@ test('the ramp and tables of a model are shared by all its layers', () => {
         m,
         planFor(m, () => ({ bits })),
       );
-    assert.ok(of(six).sharedBytes < 1700);
-    assert.is(of(six).model.graph.initializers.filter((t) => t.name === 'kq_bytes').length, 1);
+    assert.ok(of(six).sharedBytes < 1000, `${bits} bits: ${of(six).sharedBytes}`);
     // Shapes, counts and sizes differ.
-    assert.ok(of(six).sharedBytes < of(single).sharedBytes + 6 * 100, `${of(six).sharedBytes}`);
+    assert.ok(of(six).sharedBytes < of(single).sharedBytes + 6 * 50, `${of(six).sharedBytes}`);
   }
 });
 

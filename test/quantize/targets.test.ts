@@ -54,6 +54,10 @@ test('the format of each target: what it runs fast, by operator and width', () =
     assert.is(multipliesCodes(target, findLayers(three(17)).layers), small);
     assert.is(multipliesCodes(target, large), big);
   }
+  // A product beside convolutions that hold nearly all weights does not keep their rows at one width.
+  const [product, conv] = findLayers(three(17)).layers;
+  assert.not.ok(multipliesCodes('webgpu', [product!, { ...conv!, params: 20 * product!.params }]));
+  assert.ok(multipliesCodes('webgpu', [product!, { ...conv!, params: 5 * product!.params }]));
 });
 
 test('rows of different widths, and widths an operator lacks, get the nearest format, which the reason says', () => {

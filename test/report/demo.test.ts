@@ -46,10 +46,10 @@ test('mean and sample standard deviation', () => {
 test("the document's columns, a row a configuration, layers with curvature and widths", () => {
   const lines = demoText(report([model('a.onnx', 0)])).split('\n');
   assert.is(lines[0], 'MNIST, 10,000 test images, one training seed');
-  assert.match(lines[2]!, /^ +Configuration +Avg Bits +Accuracy +Loss from FP32 +KL x 10\^3 +Bytes$/);
-  assert.match(lines[3]!, /Baseline \(FP32\) +32\.00 +98\.00% +- +- +960,000$/);
-  assert.match(lines[6]!, /uniform 6 +6\.00 +97\.80% +0\.20% +0\.400 +180,000$/);
-  assert.match(lines[7]!, /guided 6 +5\.98 +97\.90% +0\.10% +0\.100 +180,000$/);
+  assert.match(lines[2]!, /^ +Configuration +Avg Bits +Accuracy +Loss from FP32 +KL x 10\^3 +Bytes +Document$/);
+  assert.match(lines[3]!, /Baseline \(FP32\) +32\.00 +98\.00% +- +- +960,000 +94\.2%$/);
+  assert.match(lines[6]!, /uniform 6 +6\.00 +97\.80% +0\.20% +0\.400 +180,000 +92\.1%$/);
+  assert.match(lines[7]!, /guided 6 +5\.98 +97\.90% +0\.10% +0\.100 +180,000 +93\.3%$/);
   const text = lines.join('\n');
   assert.match(text, /fc1 +200,704 +4\.500 +0\.0200 +8 +6$/m);
   assert.match(text, /fc2 +32,768 +2\.500 +- +8 +6$/m);

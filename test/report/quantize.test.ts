@@ -63,6 +63,7 @@ const REPORT: QuantizeReport = {
       bits: [4, 4, 8],
       rows: false,
       damage: 0.0019,
+      damageError: 0.0002,
       predicted: 0.0021,
     },
     {
@@ -72,6 +73,7 @@ const REPORT: QuantizeReport = {
       bits: [4, 4, 4],
       rows: false,
       damage: 0.0024,
+      damageError: null,
       predicted: 0.003,
     },
   ],
@@ -93,6 +95,7 @@ const REPORT: QuantizeReport = {
       kl: 0.00234,
       klError: 0.0002,
       relativeSquaredError: 0.0004,
+      squaredErrorInterval: null,
       maxError: 0.9,
       flips: 0.0011,
       guarantees: [],

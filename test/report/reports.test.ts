@@ -21,6 +21,7 @@ const EVALUATION: EvaluationReport = {
     kl: 0.0123,
     klError: 0.001,
     relativeSquaredError: 0.002,
+    squaredErrorInterval: null,
     maxError: 1.5,
     flips: 0.04,
     guarantees: [{ label: 'proved', statement: 'at most', value: 0.05, samples: 200 }],

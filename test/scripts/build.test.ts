@@ -29,10 +29,32 @@ export function used(): string {
 const SOURCES = {
   'assembly/index.ts': 'export function add(a: i32, b: i32): i32 {\n  return a + b;\n}\n',
   'src/errors.ts': 'export class KappaError extends Error {}\n',
+  'src/core.ts': `export { KappaError } from './errors.ts';\nexport const later = () => import('./jobs/quantize.ts');\n`,
+  'src/jobs/quantize.ts': `export { KappaError } from '../errors.ts';\n`,
   'src/index.ts': INDEX,
   'src/node.ts': `import { readFile } from 'node:fs/promises';
 export * from './index.ts';
 export const kernels = (): Promise<Uint8Array> => readFile(new URL('./kernels.wasm', import.meta.url));
+`,
+  'src/browser.ts': `export * from './index.ts';
+export const kernels = () => fetch(new URL('./kernels.wasm', import.meta.url));
+`,
+  'src/edge.ts': `import module from './kernels.wasm';
+export * from './index.ts';
+export const kernels = (): WebAssembly.Module => module;
+`,
+  'src/edge-light.ts': `import module from './kernels.wasm?module';
+export * from './index.ts';
+export const kernels = (): WebAssembly.Module => module;
+`,
+  'src/wasm/modules.d.ts': `declare module '*.wasm' {
+  const module: WebAssembly.Module;
+  export default module;
+}
+declare module '*.wasm?module' {
+  const module: WebAssembly.Module;
+  export default module;
+}
 `,
   'src/cli/main.ts': `import { Command } from 'commander';
 import cliProgress from 'cli-progress';
@@ -56,8 +78,12 @@ build('makes doors that share classes, a command, kernels and declarations', asy
   assert.is(code, 0, stderr);
   const dist = join(project.root, 'dist');
   const made = [
+    'core.js',
     'index.js',
     'node.js',
+    'browser.js',
+    'edge.js',
+    'edge-light.js',
     'cli.js',
     'bench.js',
     'report.js',
@@ -66,23 +92,30 @@ build('makes doors that share classes, a command, kernels and declarations', asy
     'kernels-relaxed.wasm',
     'types/index.d.ts',
   ];
-  for (const name of [...made, 'types/node.d.ts']) assert.ok(existsSync(join(dist, name)), name);
+  for (const name of ['node', 'browser', 'edge', 'edge-light']) made.push(`types/${name}.d.ts`);
+  for (const name of made) assert.ok(existsSync(join(dist, name)), name);
   assert.ok(WebAssembly.validate(readFileSync(join(dist, 'kernels.wasm'))));
 
   const cli = await project.run(join(dist, 'cli.js'), []);
   assert.is(cli.stderr, '');
   assert.is(cli.stdout, `true b ${statSync(join(dist, 'kernels.wasm')).size} function\n`);
 
-  const use = `import * as a from './dist/index.js'; import * as b from './dist/node.js';
-    if (a.KappaError !== b.KappaError || !a.used().includes('onnx') || (await b.kernels()).length === 0) throw new Error('doors');`;
+  const use = `import * as a from './dist/index.js'; import * as b from './dist/node.js'; import * as c from './dist/browser.js';
+    import * as d from './dist/core.js';
+    if (a.KappaError !== d.KappaError || (await d.later()).KappaError !== d.KappaError || a.KappaError !== b.KappaError || a.KappaError !== c.KappaError || !a.used().includes('onnx') || (await b.kernels()).length === 0) throw new Error('doors');`;
   assert.is((await project.run('node', ['--input-type=module', '-e', use])).code, 0);
 
-  // the neutral door and what it loads import nothing, and no kernel travels as text
-  for (const name of readdirSync(dist).filter((file) => /^(index|core-.*)\.js$/.test(file))) {
+  // doors but Node's, and what they load, import nothing but each other and the kernels, and no kernel travels as text
+  for (const name of readdirSync(dist).filter((file) => /^(core|index|browser|edge.*|core-.*)\.js$/.test(file))) {
     const text = readFileSync(join(dist, name), 'utf8');
-    for (const [, from] of text.matchAll(/^(?:import|export)\b[^'"`;]*\bfrom\s*["']([^"']+)/gm))
-      assert.match(from!, /^\.\/core-/);
+    const imports = [...text.matchAll(/(?:^|[;\n])(?:import|export)\b[^'"`;()]*["']([^"'\n]+)["']/g)].map(
+      ([, from]) => from!,
+    );
+    const own = imports.filter((from) => !/^\.\/core-/.test(from));
+    assert.equal(own, { 'edge.js': ['./kernels.wasm'], 'edge-light.js': ['./kernels.wasm?module'] }[name] ?? [], name);
+    assert.ok(imports.length > own.length || name.startsWith('core-'), name);
     assert.not.match(text, /fromBase64|AGFzbQ/);
+    assert.ok(existsSync(join(dist, `${name}.map`)));
   }
 });
 

@@ -103,6 +103,10 @@ test('bounds: of float arithmetic, of integer activations, of what the original 
   const rounding = withGraph(model, { nodes: [...model.graph.nodes, node] });
   assert.is(roundsActivations(rounding), true);
   assert.is(boundOf(rounding, null), INTEGER_BOUND);
+  assert.is(boundOf(rounding, null, 1e-3), INTEGER_BOUND);
+  assert.is(boundOf(rounding, null, 0.03), 0.03, 'as much as rounding changes the output');
+  assert.is(boundOf(rounding, null, 1), 4 * INTEGER_BOUND, 'a file that is wrong altogether excuses nothing');
+  assert.is(boundOf(model, null, 0.03), FLOAT_BOUND, 'float arithmetic has no such excuse');
   const branch = makeNode('If', ['c'], ['r'], {
     then_branch: { type: 'graph', value: { ...model.graph, nodes: [node] } },
   });

@@ -147,4 +147,22 @@ test('wrong arguments are named', () => {
   assert.is(validator.report().samples, 0);
 });
 
+test('squared error over squared norm has an interval, by samples however they are cut into batches', () => {
+  // Ratio 6 / 12; residuals of the samples 1 - 2, 2 - 2 and 3 - 2.
+  const reference = [2, 0, 2, 0, 2, 0];
+  const quantized = [1, 0, 2 + Math.sqrt(2), 0, 2 - Math.sqrt(3), 0];
+  const options = { kind: 'values' } as const;
+  const once = new QuantizationValidator({}, options).add({ reference, quantized, cols: 2 }).report();
+  near(value(once, 'relativeSquaredError'), 0.5);
+  near(value(once, 'squaredErrorInterval'), (1.96 * Math.sqrt((3 * 2) / 2)) / 12);
+  const parts = new QuantizationValidator({}, options);
+  for (const i of [0, 2, 4])
+    parts.add({ reference: reference.slice(i, i + 2), quantized: quantized.slice(i, i + 2), cols: 2 });
+  near(value(parts.report(), 'squaredErrorInterval'), value(once, 'squaredErrorInterval')!);
+  const rows = new QuantizationValidator({}, options).add({ reference, quantized, cols: 1, rowsPerSample: 2 }).report();
+  near(value(rows, 'squaredErrorInterval'), value(once, 'squaredErrorInterval')!);
+  const single = new QuantizationValidator({}, options).add({ reference: [1], quantized: [2], cols: 1 }).report();
+  assert.not(single.figures.some((f) => f.name === 'squaredErrorInterval'));
+});
+
 test.run();

@@ -1,12 +1,22 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { compareModels, openDataset, readModelFile } from '../../node.ts';
+import { compareModels, readModelFile } from '../../node.ts';
 import { compareText } from '../../report/compare.ts';
 import { printable } from '../../report/text.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
-import { common, type DataFlags, dataFlags, type KernelFlags, kernelFlags } from '../flags.ts';
+import { openData } from '../data.ts';
+import {
+  common,
+  DATA,
+  type DataFlags,
+  dataFlags,
+  type ImageFlags,
+  imageFlags,
+  type KernelFlags,
+  kernelFlags,
+} from '../flags.ts';
 
-interface Flags extends CommonFlags, DataFlags, KernelFlags {
+interface Flags extends CommonFlags, DataFlags, ImageFlags, KernelFlags {
   readonly calib: string;
 }
 
@@ -19,16 +29,17 @@ export function addCompare(program: Command): void {
     )
     .argument('<a>', 'ONNX file: the original')
     .argument('<b>', 'ONNX file: its quantized form')
-    .requiredOption('--calib <data>', 'data: an .npz, or a folder with one file or test_data_set folder a sample');
-  common(kernelFlags(dataFlags(command, false), true), [
+    .requiredOption('--calib <data>', `data: ${DATA}`);
+  common(kernelFlags(dataFlags(imageFlags(command), false), true), [
     'kappa compare model.onnx small.onnx --calib data.npz',
     'kappa compare model.onnx small.onnx --calib data.npz --samples 64 --json',
+    'kappa compare model.onnx small.onnx --calib photos/ --mean 0.5 --std 0.5',
   ]).action((a: string, b: string, flags: Flags) => withContext(flags, (context) => run(context, a, b, flags)));
 }
 
 async function run(context: Context, a: string, b: string, flags: Flags): Promise<void> {
   const [first, second] = [await readModelFile(a), await readModelFile(b)];
-  const data = await openDataset(flags.calib, first);
+  const [data] = await openData(context, [flags.calib], first, flags);
   const report = await compareModels(await context.kernels(), first, second, data, {
     batch: flags.batch,
     samples: flags.samples,

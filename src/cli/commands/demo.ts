@@ -6,10 +6,12 @@ import { demonstrate, demonstrateLayers, demonstrationFolder, openDataset } from
 import { demoText } from '../../report/demo.ts';
 import { layerDemoText } from '../../report/demo-layers.ts';
 import { formatSeconds, printable } from '../../report/text.ts';
+import type { Made } from '../../report/types.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { readInput } from '../files.ts';
 import { common, type KernelFlags, kernelFlags, oneOf, whole } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
+import { madeFor, type MadeFile } from '../made.ts';
 import { commandLine, type Pages, pageOutput, writePage } from '../page.ts';
 
 interface Flags extends CommonFlags, KernelFlags {
@@ -68,8 +70,9 @@ async function run(context: Context, name: Name, flags: Flags): Promise<void> {
     });
     await writeAll(planned.map((p) => ({ ...p, data: found.files.get(p.name)! })));
   }
-  await writePage(page, found.page);
-  await context.result(found.report, found.text);
+  const made = await madeFor(page, found.made);
+  await writePage(page, (pages) => found.page(pages, made));
+  await context.result({ ...found.report, ...(made && { made }) }, found.text);
   context.note(`measured in ${formatSeconds(found.report.seconds)}`);
 }
 
@@ -78,7 +81,8 @@ interface Found {
   readonly report: { readonly seconds: number };
   readonly files: ReadonlyMap<string, Uint8Array>;
   readonly text: () => string;
-  readonly page: (made: Pages) => string;
+  readonly made: readonly MadeFile[];
+  readonly page: (pages: Pages, made: Made | undefined) => string;
 }
 
 async function mnist(context: Context, names: readonly string[], flags: Flags): Promise<Found> {
@@ -98,7 +102,12 @@ async function mnist(context: Context, names: readonly string[], flags: Flags): 
     report,
     files,
     text: () => demoText(report, context.report),
-    page: (made) => made.demoHtml({ report, command: commandLine() }),
+    made: [
+      ...names.map((name) => ({ role: 'model', path: find.path(name) }) as const),
+      { role: 'calibration data', path: find.path('mnist-calib.npz') },
+      { role: 'held-out data', path: find.path('mnist-eval.npz') },
+    ],
+    page: (pages, made) => pages.demoHtml({ report, command: commandLine(), made }),
   };
 }
 
@@ -125,16 +134,27 @@ async function deep(context: Context, demo: keyof typeof DEEP, flags: Flags): Pr
     report,
     files,
     text: () => layerDemoText(report, context.report),
-    page: (made) => made.layerDemoHtml({ report, command: commandLine() }),
+    made: [
+      { role: 'model', path: find.path(name) },
+      { role: 'calibration data', path: find.path(`${data}-calib.npz`) },
+      { role: 'held-out data', path: find.path(`${data}-eval.npz`) },
+    ],
+    page: (pages, made) => pages.layerDemoHtml({ report, command: commandLine(), made }),
   };
 }
 
+interface Finder {
+  <T>(name: string, read: (path: string) => Promise<T>): Promise<T>;
+  path(name: string): string;
+}
+
 /** Reads a file of the demonstrations' folder. */
-function finder({ models }: Flags): <T>(name: string, read: (path: string) => Promise<T>) => Promise<T> {
+function finder({ models }: Flags): Finder {
   const folder = models ?? demonstrationFolder();
-  return async (name, read) => {
+  const path = (name: string) => join(folder, name);
+  const find = async <T>(name: string, read: (path: string) => Promise<T>): Promise<T> => {
     try {
-      return await read(join(folder, name));
+      return await read(path(name));
     } catch (error) {
       // the folder of this installation is nothing the user typed
       if (models === undefined && error instanceof KappaError)
@@ -145,6 +165,7 @@ function finder({ models }: Flags): <T>(name: string, read: (path: string) => Pr
       throw error;
     }
   };
+  return Object.assign(find, { path });
 }
 
 /** The files of -o, checked before the work where their folder exists. */

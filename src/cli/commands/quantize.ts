@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { DataError, UsageError } from '../../errors.ts';
 import {
   type ActivationWidths,
-  type Checkpoint,
   DEFAULT_ROUNDING,
   FORCED,
   FORMATS,
@@ -13,7 +12,6 @@ import {
   type MaxDrop,
   type Model,
   objectiveNames,
-  openDataset,
   type Plan,
   parsePlan,
   type External,
@@ -39,12 +37,16 @@ import {
 } from '../../node.ts';
 import { quantizeText } from '../../report/quantize.ts';
 import { formatBytes, formatSeconds, printable } from '../../report/text.ts';
-import { type Cached, cacheKey, cacheText, keptFile, keptPath, readCache, readKept, unfinishedText } from '../cache.ts';
+import { type Cached, cacheKey, cacheText, checkpointIn, keptFile, keptPath, readCache, readKept } from '../cache.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
-import { parseNumber, parseSize, readInput, writeOutput } from '../files.ts';
+import { openData } from '../data.ts';
+import { parseNumber, parseSize, readInput } from '../files.ts';
 import {
   common,
+  DATA,
   each,
+  type ImageFlags,
+  imageFlags,
   type KernelFlags,
   kernelFlags,
   type MeasuringFlags,
@@ -55,11 +57,12 @@ import {
   whole,
 } from '../flags.ts';
 import { checkOutputs, type Planned, writeAll } from '../outputs.ts';
+import { madeFor } from '../made.ts';
 import { commandLine, pageOutput, writePage } from '../page.ts';
 import { parseExclusions, parsePins, parseTies } from '../patterns.ts';
 import { runtimesToRun, verify } from '../verify.ts';
 
-interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
+interface Flags extends CommonFlags, ImageFlags, KernelFlags, MeasuringFlags {
   readonly bits?: number;
   readonly budget?: { readonly bytes: number; readonly text: string };
   readonly maxDrop?: MaxDrop;
@@ -95,8 +98,6 @@ interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
 
 const ACTIVATIONS = ['none', '8', '16', 'auto'] as const;
 
-/** Milliseconds between writes of unfinished measurements. */
-const CHECKPOINT_MS = 3000;
 /** Most that is kept beside a cache. */
 const LARGEST_KEPT = 2 ** 30;
 /** Largest plan that is read. */
@@ -127,7 +128,7 @@ export function addQuantize(program: Command): void {
       'the fewest bytes whose proved bound on the l2 error of the outputs (Theorem 3.4) is at most this',
       (t) => parseNumber(t, '--max-error', { min: Number.MIN_VALUE }),
     )
-    .option('--calib <data>', 'calibration data: an .npz, or a folder with one file or test_data_set folder a sample')
+    .option('--calib <data>', `calibration data: ${DATA}`)
     .option('--data-free', 'without data: calibrate on inputs drawn by seed; every damage is a proxy then')
     .option(
       '--tune <steps>',
@@ -147,7 +148,7 @@ export function addQuantize(program: Command): void {
       parseCacheSize,
     )
     .option('--ranks', 'measure every metric, and say how well each ranks the layers');
-  measuringFlags(command)
+  measuringFlags(imageFlags(command))
     .option(
       '--strategy <name>',
       `how widths are chosen: ${strategyNames().join(', ')} (default: best)`,
@@ -194,7 +195,7 @@ export function addQuantize(program: Command): void {
     )
     .option(
       '--activations <widths>',
-      'round what operators read and make to integers as well: none (default), 8 or 16 bits, or auto: 8 bits where that does little damage; without data 8 bits are found anew in every run',
+      'round what operators read and make to integers as well: none (default), 8 or 16 bits, or auto: 8 bits where the multiply-adds gained are worth the damage; without data 8 bits are found anew in every run',
       oneOf('--activations', ACTIVATIONS),
     )
     .option(
@@ -210,6 +211,7 @@ export function addQuantize(program: Command): void {
     'kappa quantize model.onnx --max-drop accuracy:0.5% --calib data.npz --eval test.npz -o small.onnx',
     "kappa quantize model.onnx --bits 4 --calib data.npz --pin 'head*=8' --exclude embed --cache model.cache",
     'kappa quantize model.onnx --bits 8 --activations auto --target web --calib data.npz --report report.html',
+    'kappa quantize model.onnx --bits 4.1 --calib photos/ --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225',
     'kappa quantize model.onnx --plan plan.json -o small.onnx',
   ]).action((model: string, flags: Flags) => withContext(flags, (context) => run(context, model, flags)));
 }
@@ -252,8 +254,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const plan = flags.plan === undefined ? undefined : await readPlan(flags.plan);
   const choices = namedLayers(model, flags);
   const format = plan ? planFormat(plan) : flags.format;
-  const calibration = flags.calib === undefined ? undefined : await openDataset(flags.calib, model);
-  const evaluation = flags.eval === undefined ? undefined : await openDataset(flags.eval, model);
+  const [calibration, evaluation] = await openData(context, [flags.calib, flags.eval], model, flags);
   if (flags.maxDrop && calibration && !evaluation)
     context.note(
       'WARNING: --max-drop without --eval: the drop is kept on the calibration data, which the file is fitted to; expect a larger one elsewhere',
@@ -268,7 +269,21 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     const { widths, metric, loss, samples, batch, seed, granularity, rounding, target } = flags;
     const integers = { ...((flags.activations ?? 'none') === 'none' ? {} : { activations: 1 }) };
     const drawn = { dataFree: flags.dataFree ? 1 : 0, equalize: flags.equalize ? 1 : 0, ...integers };
-    const settings = { widths, metric, loss, samples, batch, seed, granularity, rounding, format, target, ...drawn };
+    const images = calibration?.preprocessing;
+    const settings = {
+      widths,
+      metric,
+      loss,
+      samples,
+      batch,
+      seed,
+      granularity,
+      rounding,
+      format,
+      target,
+      images,
+      ...drawn,
+    };
     const outside = [...new Set([...files, ...externalLocations(model)])].sort();
     key = await cacheKey(
       bytes,
@@ -328,7 +343,8 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   const keeps = keptOut && !result.keptUsed ? result.kept(flags.cacheSize) : undefined;
   // What was measured is kept whatever becomes of the file.
   await writeAll([
-    ...(cacheOut && (!cached?.table || (result.gains && !cached.gains))
+    ...(cacheOut &&
+    (result.table.activations !== cached?.table?.activations || !cached?.table || (result.gains && !cached.gains))
       ? [{ ...cacheOut, data: cacheText(key, result.table, result.gains) }]
       : []),
     ...(keptOut && keeps ? [{ ...keptOut, data: keptFile(key, keeps) }] : []),
@@ -361,26 +377,26 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     ...(verification ? { verification } : {}),
   };
   const { pictures } = result;
-  if (pictures) await writePage(pageOut, (made) => made.quantizeHtml({ report, pictures, command: commandLine() }));
-  await context.result(report, () => quantizeText(report, context.report));
+  const made = await madeFor(pageOut, [
+    { role: 'model', path },
+    ...externalLocations(model).map(
+      (location) => ({ role: 'model data', path: externalPath(path, location) }) as const,
+    ),
+    { role: 'calibration data', path: flags.calib },
+    { role: 'held-out data', path: flags.eval },
+    { role: 'plan', path: flags.plan },
+    { role: 'written file', path: output.path },
+    { role: 'written file', path: result.data && dataOut.path },
+  ]);
+  if (pictures)
+    await writePage(pageOut, (pages) => pages.quantizeHtml({ report, pictures, command: commandLine(), made }));
+  const whole = { ...report, ...(pictures && { pictures }), ...(made && { made }) };
+  await context.result(whole, () => quantizeText(report, context.report));
   context.note(`wrote ${output.path}: ${formatBytes(result.bytes.length)}, in ${formatSeconds(report.seconds)}`);
 }
 
 function activationsOf({ activations }: Flags): ActivationWidths | undefined {
   return activations === '8' ? 8 : activations === '16' ? 16 : activations;
-}
-
-/** Keeps what is being measured in the cache, every few seconds, so that an interrupted run can be taken up. */
-function checkpointIn(path: string, key: string, start: Cached['unfinished']): Checkpoint {
-  let last = Date.now();
-  return {
-    start,
-    async save(measured) {
-      if (Date.now() - last < CHECKPOINT_MS) return;
-      await writeOutput(path, unfinishedText(key, measured), { force: true });
-      last = Date.now();
-    },
-  };
 }
 
 /** A size that one file can be read back at; 0 for none. */

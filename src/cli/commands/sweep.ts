@@ -1,14 +1,25 @@
 import { basename } from 'node:path';
 import type { Command } from 'commander';
-import { externalFiles, openDataset, readModel, sweep } from '../../node.ts';
+import { externalFiles, readModel, sweep } from '../../node.ts';
 import { sweepText } from '../../report/sweep.ts';
 import { type CommonFlags, type Context, withContext } from '../context.ts';
 import { parseBudgets, readInput } from '../files.ts';
 import { checkOutputs } from '../outputs.ts';
+import { madeFor } from '../made.ts';
 import { commandLine, pageOutput, writePage } from '../page.ts';
-import { common, type KernelFlags, kernelFlags, type MeasuringFlags, measuringFlags } from '../flags.ts';
+import { openData } from '../data.ts';
+import {
+  common,
+  DATA,
+  type ImageFlags,
+  imageFlags,
+  type KernelFlags,
+  kernelFlags,
+  type MeasuringFlags,
+  measuringFlags,
+} from '../flags.ts';
 
-interface Flags extends CommonFlags, KernelFlags, MeasuringFlags {
+interface Flags extends CommonFlags, ImageFlags, KernelFlags, MeasuringFlags {
   readonly calib: string;
   readonly eval: string;
   readonly bits: number[];
@@ -24,10 +35,7 @@ export function addSweep(program: Command): void {
       'Quantizes a model at several budgets, guided and uniform at the same bytes, and runs every file on held-out data. Layers are measured once.',
     )
     .argument('<model>', 'ONNX file')
-    .requiredOption(
-      '--calib <data>',
-      'calibration data: an .npz, or a folder with one file or test_data_set folder a sample',
-    )
+    .requiredOption('--calib <data>', `calibration data: ${DATA}`)
     .requiredOption('--eval <data>', 'held-out data')
     .option(
       '--bits <budgets>',
@@ -37,7 +45,7 @@ export function addSweep(program: Command): void {
     )
     .option('--report <file>', 'write the frontier as a page: one HTML file that needs nothing else')
     .option('--force', 'replace files that exist');
-  common(kernelFlags(measuringFlags(command), false), [
+  common(kernelFlags(measuringFlags(imageFlags(command)), false), [
     'kappa sweep model.onnx --calib calib.npz --eval test.npz',
     'kappa sweep model.onnx --calib calib.npz --eval test.npz --bits 2.5,3.1,4.1 --json > frontier.json',
     'kappa sweep model.onnx --calib calib.npz --eval test.npz --report frontier.html',
@@ -49,11 +57,12 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
   await checkOutputs(pageOut, [path, flags.calib, flags.eval]);
   const bytes = await readInput(path, 'model');
   const model = readModel(bytes, path);
+  const [calibration, evaluation] = await openData(context, [flags.calib, flags.eval], model, flags);
   const found = await sweep(await context.kernels(), bytes, {
     name: path,
     external: externalFiles(path),
-    calibration: await openDataset(flags.calib, model),
-    evaluation: await openDataset(flags.eval, model),
+    calibration,
+    evaluation,
     bits: flags.bits,
     widths: flags.widths,
     metric: flags.metric,
@@ -65,6 +74,11 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     signal: context.signal,
   });
   const report = { ...found, model: { ...found.model, name: basename(path) } };
-  await writePage(pageOut, (made) => made.sweepHtml({ report, command: commandLine() }));
-  await context.result(report, () => sweepText(report, context.report));
+  const made = await madeFor(pageOut, [
+    { role: 'model', path },
+    { role: 'calibration data', path: flags.calib },
+    { role: 'held-out data', path: flags.eval },
+  ]);
+  await writePage(pageOut, (pages) => pages.sweepHtml({ report, command: commandLine(), made }));
+  await context.result({ ...report, ...(made && { made }) }, () => sweepText(report, context.report));
 }

@@ -24,11 +24,13 @@ export interface OperatorFacts {
   readonly operatorNorm?: number | undefined;
 }
 
+/** Least and largest element. */
 export interface Range {
   readonly min: number;
   readonly max: number;
 }
 
+/** Lipschitz constant and curvature of an operator, in the l2 norm of one sample. */
 export interface OperatorCurvature {
   /** With respect to all inputs that are not constant, taken together. */
   readonly lipschitz: number;
@@ -44,6 +46,7 @@ export interface OperatorCurvature {
   readonly note: string;
 }
 
+/** Constants of an operator from what is known of a node. */
 export type CurvatureFunction = (facts: OperatorFacts) => OperatorCurvature;
 
 const REGISTRY = new Map<string, CurvatureFunction>();

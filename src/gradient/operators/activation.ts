@@ -1,6 +1,6 @@
 import { choice, float, has } from '../../ops/attributes.ts';
 import { expandTo } from '../../ops/broadcast.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { scalar } from '../../ops/shape.ts';
 import type { Tensor } from '../../tensor.ts';

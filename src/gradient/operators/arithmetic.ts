@@ -1,6 +1,6 @@
 import { binary } from '../../ops/arithmetic.ts';
 import { expandTo } from '../../ops/broadcast.ts';
-import { findOperator, OPSETS } from '../../ops/index.ts';
+import { findOperator, OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { elements } from '../../ops/shape.ts';
 import { apply } from '../../ops/unary.ts';

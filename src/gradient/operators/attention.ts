@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../errors.ts';
 import { binary } from '../../ops/arithmetic.ts';
 import { float, has, int } from '../../ops/attributes.ts';
-import { findOperator, OPSETS } from '../../ops/index.ts';
+import { findOperator, OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { transpose } from '../../ops/transpose.ts';
 import type { Tensor } from '../../tensor.ts';

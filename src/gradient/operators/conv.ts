@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../errors.ts';
 import { convWindow, type Window } from '../../graph/window.ts';
 import { int, ints } from '../../ops/attributes.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { product } from '../../ops/shape.ts';
 import { windowAttributes } from '../../ops/window.ts';

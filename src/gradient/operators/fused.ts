@@ -1,6 +1,6 @@
 import { binary } from '../../ops/arithmetic.ts';
 import { flag, float } from '../../ops/attributes.ts';
-import { findOperator, OPSETS } from '../../ops/index.ts';
+import { findOperator, OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { transpose } from '../../ops/transpose.ts';
 import { UnsupportedError } from '../../errors.ts';

@@ -1,5 +1,5 @@
 import { flag, float } from '../../ops/attributes.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { broadcastDims, broadcastStrides, collapse, product, walk } from '../../ops/shape.ts';
 import type { Tensor } from '../../tensor.ts';

@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../errors.ts';
 import { binary } from '../../ops/arithmetic.ts';
 import { float, int } from '../../ops/attributes.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { axisOf, product } from '../../ops/shape.ts';
 import type { Tensor } from '../../tensor.ts';

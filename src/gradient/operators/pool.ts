@@ -1,6 +1,6 @@
 import { convWindow, type Window } from '../../graph/window.ts';
 import { flag } from '../../ops/attributes.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import { product } from '../../ops/shape.ts';
 import { windowAttributes } from '../../ops/window.ts';
 import type { Tensor } from '../../tensor.ts';

@@ -1,7 +1,7 @@
 import { binary } from '../../ops/arithmetic.ts';
 import { flag, ints } from '../../ops/attributes.ts';
 import { expandTo } from '../../ops/broadcast.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { axesOf, integers, product } from '../../ops/shape.ts';
 import { apply } from '../../ops/unary.ts';

@@ -1,7 +1,7 @@
 import { UnsupportedError } from '../../errors.ts';
 import { choice, int, ints } from '../../ops/attributes.ts';
 import { cast } from '../../ops/cast.ts';
-import { findOperator, OPSETS } from '../../ops/index.ts';
+import { findOperator, OPSETS } from '../../ops/registry.ts';
 import { axisOf, elements, product } from '../../ops/shape.ts';
 import { transpose } from '../../ops/transpose.ts';
 import type { Tensor } from '../../tensor.ts';

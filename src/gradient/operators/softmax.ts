@@ -1,5 +1,5 @@
 import { int } from '../../ops/attributes.ts';
-import { OPSETS } from '../../ops/index.ts';
+import { OPSETS } from '../../ops/registry.ts';
 import type { Runtime } from '../../ops/op.ts';
 import { product } from '../../ops/shape.ts';
 import { transpose } from '../../ops/transpose.ts';

@@ -8,6 +8,7 @@ import { InterruptedError } from '../../errors.ts';
 import { RUNTIMES, type RuntimeName, type Values } from '../../verify/runtime.ts';
 import type { Message, Rounds, Stage, Task, Which } from './protocol.ts';
 
+/** A stock runtime that is installed. */
 export interface InstalledRuntime {
   readonly runtime: RuntimeName;
   readonly version: string;

@@ -1,19 +1,20 @@
 /** `kappa analyze`'s report as a page. */
-import { damageIn, orDash } from '../parts.ts';
+import { orDash } from '../parts.ts';
 import { formatBytes, formatCount, formatNumber } from '../text.ts';
-import type { AnalyzeReport, LayerAnalysis } from '../types.ts';
+import type { AnalyzeReport, Made } from '../types.ts';
+import { bitsPicture, curvaturePicture } from './curvature.ts';
 import { pageHtml } from './html.ts';
-import type { Page, PageSection } from './page.ts';
-import { axis, INK, SERIES } from './svg.ts';
+import { sensitivity } from './layers.ts';
+import type { Page, PageFigure, PageSection } from './page.ts';
+import { againSection, guaranteesSection, leftSection, unitOf } from './shared.ts';
 
-const LEGEND = { top: 0, itemGap: 26, textStyle: { color: INK } };
-/** Layers along one axis past which names are left out. */
-const NAMED = 32;
-
+/** What the page of `analyze` is made of. */
 export interface AnalyzePageInput {
   readonly report: AnalyzeReport;
   /** The command, or the call, that makes the same again. */
   readonly command: string;
+  /** The same in full, with versions and checksums, where they are known. */
+  readonly made?: Made | undefined;
 }
 
 /** One self-contained HTML file: see `pageHtml`. */
@@ -21,108 +22,56 @@ export function analyzeHtml(input: AnalyzePageInput): string {
   return pageHtml(analyzePage(input));
 }
 
-export function analyzePage({ report, command }: AnalyzePageInput): Page {
-  const { model, recommended, measuredError, totalErrorBound } = report;
-  const damage = damageIn(report.unit);
-  const figures = [
-    recommended && { value: formatNumber(recommended.averageBits, 4), name: 'bits a weight recommended' },
-    measuredError !== null && { value: damage.format(measuredError) ?? '-', name: `${damage.title} there, measured` },
-    totalErrorBound !== null && {
-      value: formatNumber(totalErrorBound, 3),
-      name: 'bound on the l2 error (Theorem 3.4)',
-    },
-  ].filter((f) => f !== null && f !== false);
+/** The page of `analyze`. */
+export function analyzePage({ report, command, made }: AnalyzePageInput): Page {
+  const { model, calibration } = report;
   return {
     title: `${model.name}: curvature, layer by layer`,
-    figures,
+    figures: figures(report),
     text: [
-      `${formatBytes(model.bytes)}, ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers; target accuracy ${formatNumber(report.targetAccuracy, 3)}, metric ${report.metric}${report.calibration ? `, ${formatCount(report.calibration.samples)} calibration samples` : ', no data'}.`,
+      `${formatBytes(model.bytes)}, ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} ${model.layers === 1 ? 'layer' : 'layers'}; allowed error ${formatNumber(report.targetAccuracy, 2)}, metric ${report.metric}; ${calibration ? `${formatCount(calibration.samples)} calibration samples` : 'no calibration data: no ranges and no damage were measured'}.`,
+      unitOf(report.unit).words,
     ],
     sections: [
       curvature(report),
       bits(report),
-      damages(report),
-      {
-        title: 'Operators',
-        text: ['Definition 4.1 for the operators of the model.'],
-        table: {
-          columns: ['operator', 'nodes', 'Lipschitz constant', 'curvature', 'note'],
-          rows: report.operators.map((o) => [
-            o.opType,
-            formatCount(o.nodes),
-            orDash(o.lipschitz, (v) => formatNumber(v, 4)),
-            orDash(o.curvature, (v) => formatNumber(v, 4)),
-            o.note,
-          ]),
-        },
-      },
-      {
-        title: 'What is known, and how',
-        items: report.guarantees.map(({ label, statement, value, samples }) => ({
-          mark: `[${label}]`,
-          text: `${statement}${value === null ? '' : `: ${formatNumber(value)}`}${samples === null ? '' : ` (${formatCount(samples)} samples)`}`,
-        })),
-      },
-      { title: 'How to make it again', text: [`kappa ${report.kappa}`], code: command },
+      sensitivity(report, report),
+      guaranteesSection(report.guarantees),
+      operators(report),
+      leftSection(report.left),
+      againSection(report, command, made),
     ].filter((s): s is PageSection => s !== undefined),
-    data: report,
+    data: { ...report, ...(made && { made }) },
   };
 }
 
-/** Layers along the axis, named where there is room. */
-function places(layers: readonly LayerAnalysis[]): { readonly xAxis: object; readonly bottom: number } {
-  const named = layers.length <= NAMED;
-  const axisLabel = { show: named, rotate: 40, color: INK, interval: 0, fontSize: 10 };
-  return {
-    xAxis: axis('category', named ? '' : 'layers, first to last', {
-      data: layers.map((l) => l.name),
-      axisLabel,
-      nameGap: 20,
-    }),
-    bottom: named ? 120 : 45,
-  };
+function figures({ recommended, measuredError, totalErrorBound, unit: of, layers, guarantees }: AnalyzeReport) {
+  const unit = unitOf(of);
+  const list: PageFigure[] = [{ value: formatCount(layers.length), name: layers.length === 1 ? 'layer' : 'layers' }];
+  if (recommended)
+    list.push({
+      value: formatNumber(recommended.averageBits, 3),
+      name: 'bits a weight keep the allowed error',
+      label: 'proxy',
+    });
+  if (measuredError !== null)
+    list.push({ value: unit.format(measuredError) ?? '-', name: `${unit.title} at these widths`, label: 'measured' });
+  if (totalErrorBound !== null)
+    list.push({
+      value: formatNumber(totalErrorBound, 3),
+      name: 'most l2 error of an output there (Theorem 3.4)',
+      label: guarantees.find((g) => g.value === totalErrorBound)?.label,
+    });
+  return list;
 }
-
-const positive = (value: number | null): number | null =>
-  value !== null && value > 0 && Number.isFinite(value) ? value : null;
 
 function curvature({ layers }: AnalyzeReport): PageSection {
-  const { xAxis, bottom } = places(layers);
-  const loss = layers.some((l) => l.lossCurvature !== null);
   return {
     title: 'Curvature',
     text: [
-      'sigma_max: norm of the layer as an operator, the seed document’s curvature. Loss curvature: damage to the output by squared norm of the weight error really made.',
+      'sigma_max: norm of the layer as an operator, the seed document’s curvature. Loss curvature: damage to the output over the squared norm of the weight error that was really made.',
     ],
-    pictures: [
-      {
-        description:
-          'sigma_max and loss curvature of every layer, first to last, on logarithmic scales; the table has the figures.',
-        height: 400,
-        option: {
-          grid: { left: 70, right: 70, top: 40, bottom },
-          legend: LEGEND,
-          xAxis,
-          yAxis: [
-            axis('log', 'sigma_max', { nameGap: 50 }),
-            axis('log', 'loss curvature', { show: loss, nameGap: 50, splitLine: { show: false } }),
-          ],
-          series: [
-            { name: 'sigma_max', type: 'line', data: layers.map((l) => positive(l.spectralCurvature)) },
-            ...(loss
-              ? [
-                  {
-                    name: 'loss curvature',
-                    type: 'line',
-                    yAxisIndex: 1,
-                    data: layers.map((l) => positive(l.lossCurvature)),
-                  },
-                ]
-              : []),
-          ],
-        },
-      },
-    ],
+    pictures: [curvaturePicture(layers)],
     table: {
       columns: [
         'layer',
@@ -132,6 +81,7 @@ function curvature({ layers }: AnalyzeReport): PageSection {
         'known as',
         'condition',
         'loss curvature',
+        'input diameter',
         'amplification',
         'share of the bound',
       ],
@@ -143,6 +93,7 @@ function curvature({ layers }: AnalyzeReport): PageSection {
         l.spectralBound,
         orDash(l.conditionNumber, (v) => formatNumber(v, 3)),
         orDash(l.lossCurvature, (v) => formatNumber(v, 3)),
+        orDash(l.diameter, (v) => formatNumber(v, 3)),
         orDash(l.amplification, (v) => formatNumber(v, 3)),
         orDash(l.contribution, (v) => formatNumber(v, 3)),
       ]),
@@ -150,55 +101,44 @@ function curvature({ layers }: AnalyzeReport): PageSection {
   };
 }
 
-function bits({ layers, recommended }: AnalyzeReport): PageSection | undefined {
+function bits({ layers, recommended, targetAccuracy }: AnalyzeReport): PageSection | undefined {
   if (layers.every((l) => l.requiredBits === null) && !recommended) return undefined;
-  const { xAxis, bottom } = places(layers);
-  const series = [
-    { name: 'proved necessary (Theorem 4.7)', data: layers.map((l) => l.requiredBits) },
-    { name: 'the document’s formula, a proxy', data: layers.map((l) => l.recommendedBits) },
-    { name: 'recommended by damage', data: layers.map((_, i) => recommended?.bits[i] ?? null) },
-  ].filter((s) => s.data.some((v) => v !== null));
+  const columns = [
+    { name: 'proved necessary (Theorem 4.7)', values: layers.map((l) => l.requiredBits) },
+    { name: 'the seed document’s formula', values: layers.map((l) => l.recommendedBits) },
+    { name: 'enough by measured damage', values: layers.map((_, i) => recommended?.bits[i] ?? null) },
+  ].filter((s) => s.values.some((v) => v !== null));
   return {
-    title: 'Bits',
+    title: 'Bits, layer by layer',
+    text: [
+      `For an error of ${formatNumber(targetAccuracy, 2)}. Proved: with fewer distinct outputs than 2 to that power nothing that computes the layer is that exact everywhere in the calibrated range. The seed document’s formula is a proxy. Damage is that of the network’s output on the calibration data, which forgives far more.`,
+    ],
     pictures: [
-      {
-        description:
-          'Bits of every layer: proved necessary, by the document’s formula, and recommended by damage; the table has the figures.',
-        height: 360,
-        option: {
-          grid: { left: 70, right: 20, top: 40, bottom },
-          legend: LEGEND,
-          xAxis,
-          yAxis: axis('value', 'bits', { nameGap: 40 }),
-          series: series.map((s, i) => ({ ...s, type: 'bar', itemStyle: { color: SERIES[i] } })),
-        },
-      },
+      bitsPicture(
+        `Bits of ${formatCount(layers.length)} layers: ${columns.map((c) => c.name).join(', ')}.`,
+        layers,
+        columns,
+      ),
     ],
     table: {
-      columns: ['layer', ...series.map((s) => s.name)],
-      rows: layers.map((l, i) => [l.name, ...series.map((s) => s.data[i]?.toString())]),
+      columns: ['layer', ...columns.map((s) => s.name)],
+      rows: layers.map((l, i) => [l.name, ...columns.map((s) => s.values[i]?.toString())]),
     },
   };
 }
 
-function damages({ layers, unit }: AnalyzeReport): PageSection | undefined {
-  const widths = [...new Set(layers.flatMap((l) => l.damages.map((d) => d.bits)))].sort((a, b) => a - b);
-  if (widths.length === 0) return undefined;
-  const damage = damageIn(unit);
-  const at = (l: LayerAnalysis, b: number) => l.damages.find((d) => d.bits === b);
+function operators({ operators: list }: AnalyzeReport): PageSection {
   return {
-    title: 'Damage of one layer alone',
-    text: [
-      `${damage.title} where one layer has that width and all others stay in float; ~ marks what was derived from another width.`,
-    ],
+    title: 'Operators',
+    text: ['Definition 4.1 for the operators of the model.'],
     table: {
-      columns: ['layer', ...widths.map((b) => `${b} bits`)],
-      rows: layers.map((l) => [
-        l.name,
-        ...widths.map((b) => {
-          const found = at(l, b);
-          return found && `${found.measured ? '' : '~'}${damage.format(found.damage)}`;
-        }),
+      columns: ['operator', 'nodes', 'Lipschitz constant', 'curvature', 'note'],
+      rows: list.map((o) => [
+        o.opType,
+        formatCount(o.nodes),
+        orDash(o.lipschitz, (v) => formatNumber(v, 4)),
+        orDash(o.curvature, (v) => formatNumber(v, 4)),
+        o.note,
       ]),
     },
   };

@@ -1,5 +1,7 @@
 /** The door to reports as pages: loaded by itself, since the plots are many times the size of the rest. */
-export type { Page, PageSection, PageTable, Picture } from './page.ts';
+export type { Made } from '../types.ts';
+export type { Page, PageFigure, PageSection, PageTable, Picture } from './page.ts';
+export type { Drawn } from './svg.ts';
 export { pageHtml } from './html.ts';
 export { type QuantizePageInput, quantizeHtml, quantizePage } from './quantize.ts';
 export { type SweepPageInput, sweepHtml, sweepPage } from './sweep.ts';

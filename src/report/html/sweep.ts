@@ -1,19 +1,22 @@
 /** `kappa sweep`'s report as a page. */
-import { significant } from '../parts.ts';
-import { formatBytes, formatCount, formatNumber, formatPercent } from '../text.ts';
-import type { SweepPoint, SweepReport } from '../types.ts';
+import { formatBytes, formatCount, formatNumber, formatPercent, formatRatio } from '../text.ts';
+import type { Made, SweepPoint, SweepReport } from '../types.ts';
 import { pageHtml } from './html.ts';
 import type { Page, PageSection } from './page.ts';
-import { axis, INK, intervals, SERIES } from './svg.ts';
+import { againSection, positive, unitOf } from './shared.ts';
+import { axis, intervals, plot, SERIES } from './svg.ts';
 
 const KINDS: readonly SweepPoint['kind'][] = ['guided', 'uniform', 'uniform, per tensor'];
-const GRID = { left: 70, right: 20, top: 40, bottom: 60 };
-const LEGEND = { top: 0, itemGap: 26, textStyle: { color: INK } };
+/** Accuracy lost past which a point would leave no room for the others. */
+const MOST_LOST = 0.1;
 
+/** What the page of `sweep` is made of. */
 export interface SweepPageInput {
   readonly report: SweepReport;
   /** The command, or the call, that makes the same again. */
   readonly command: string;
+  /** The same in full, with versions and checksums, where they are known. */
+  readonly made?: Made | undefined;
 }
 
 /** One self-contained HTML file: see `pageHtml`. */
@@ -21,74 +24,91 @@ export function sweepHtml(input: SweepPageInput): string {
   return pageHtml(sweepPage(input));
 }
 
-export function sweepPage({ report, command }: SweepPageInput): Page {
+/** The page of `sweep`: the frontier. */
+export function sweepPage({ report, command, made }: SweepPageInput): Page {
   const { model, points } = report;
   const gains = points.flatMap((p) => {
     const uniform = points.find((u) => u.kind === 'uniform' && u.budget === p.budget);
     return p.kind === 'guided' && uniform && p.damage > 0 ? [uniform.damage / p.damage] : [];
   });
+  const [least, most] = [Math.min(...gains), Math.max(...gains)];
   return {
     title: `${model.name}: damage against size`,
     figures: [
-      ...(report.accuracy === null ? [] : [{ value: formatPercent(report.accuracy), name: 'accuracy of fp32' }]),
+      ...(report.accuracy === null
+        ? []
+        : [{ value: formatPercent(report.accuracy), name: 'accuracy of fp32', label: 'measured' as const }]),
       { value: formatCount(report.samples), name: 'held-out samples' },
       ...(gains.length === 0
         ? []
         : [
             {
-              value: `${formatNumber(Math.min(...gains), 3)} to ${formatNumber(Math.max(...gains), 3)}x`,
-              name: 'damage of uniform widths, as a multiple of guided',
+              value: least === most ? formatRatio(least) : `${formatNumber(least, 3)} to ${formatRatio(most)}`,
+              name: 'damage of uniform widths in the same budget',
+              label: 'measured' as const,
             },
           ]),
     ],
     text: [
-      `${formatBytes(model.bytes)}, ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} layers. Every file was written and run on the held-out samples; uniform widths have the same bytes and the same rounding; per tensor: one scale a tensor, nothing clipped, as in the seed document.`,
+      `${formatBytes(model.bytes)}, ${formatCount(model.quantizable)} weights in ${formatCount(model.layers)} ${model.layers === 1 ? 'layer' : 'layers'}. Every file was written and run on the held-out samples. Guided: widths chosen by measured damage. Uniform: one width for all layers and the same rounding. Per tensor: uniform with one scale a tensor and nothing clipped, as in the seed document.`,
+      unitOf(report.unit).words,
     ],
-    sections: [
-      damage(report),
-      accuracy(report),
-      { title: 'How to make it again', text: [`kappa ${report.kappa}`], code: command },
-    ].filter((s) => s !== undefined),
-    data: report,
+    sections: [damage(report), accuracy(report), againSection(report, command, made)].filter((s) => s !== undefined),
+    data: { ...report, ...(made && { made }) },
   };
 }
 
-function damage({ points }: SweepReport): PageSection {
-  const series = KINDS.flatMap((kind, i) => {
-    const own = points.filter((p) => p.kind === kind && p.damage > 0);
+/** Lines of damage against size, one a kind, with their intervals; `x` says what size is. */
+export function damageSeries(
+  points: readonly SweepPoint[],
+  scale: number,
+  x: (p: SweepPoint) => number,
+): { readonly legend: string[]; readonly series: object[] } {
+  const lines = KINDS.flatMap((kind, i) => {
+    const own = points.filter((p) => p.kind === kind && positive(p.damage) !== null);
     if (own.length === 0) return [];
     const color = SERIES[i]!;
-    const line = {
-      name: kind,
-      type: 'line',
-      symbolSize: 7,
-      lineStyle: { type: kind === 'guided' ? 'solid' : 'dashed' },
-      itemStyle: { color },
-      data: own.map((p) => [p.averageBits, p.damage]),
-    };
     return [
-      line,
-      ...intervals(
-        own.map((p) => ({ x: p.averageBits, y: p.damage, half: p.damageError })),
-        color,
-      ),
+      {
+        name: kind,
+        type: 'line',
+        symbol: (['circle', 'rect', 'triangle'] as const)[i],
+        symbolSize: 7,
+        lineStyle: { type: (['solid', 'dashed', 'dotted'] as const)[i], color },
+        itemStyle: { color },
+        data: own.map((p) => [x(p), p.damage * scale]),
+        bars: intervals(
+          own.map((p) => ({
+            x: x(p),
+            y: p.damage * scale,
+            half: p.damageError === null ? null : p.damageError * scale,
+          })),
+          color,
+        ),
+      },
     ];
   });
   return {
-    title: 'Damage',
-    text: ['Bars: 95 % intervals over samples (normal approximation).'],
+    legend: lines.map((l) => l.name),
+    series: [...lines.map(({ bars: _, ...line }) => line), ...lines.flatMap((l) => l.bars)],
+  };
+}
+
+function damage({ points, unit: of }: SweepReport): PageSection {
+  const unit = unitOf(of);
+  const errors = points.some((p) => p.damageError !== null);
+  return {
+    title: 'Damage against size',
+    text: errors ? ['Bars and ±: 95 % intervals over samples (normal approximation).'] : [],
     pictures: [
       {
-        description:
-          'Held-out damage against average bits, guided and uniform, on a logarithmic scale; the table has the figures.',
-        height: 420,
-        option: {
-          grid: GRID,
-          legend: { ...LEGEND, data: [...KINDS] },
-          xAxis: axis('value', 'average bits a weight', { scale: true, nameGap: 30 }),
-          yAxis: axis('log', 'damage', { nameGap: 50 }),
-          series,
-        },
+        description: `Held-out ${unit.title} against average bits a weight, guided and uniform, on a logarithmic scale; lower is better.`,
+        draw: plot({
+          height: 320,
+          x: axis('value', 'average bits a weight, scales counted', { scale: true, nameGap: 30 }),
+          y: axis('log', unit.axis, { nameGap: 50 }),
+          ...damageSeries(points, unit.scale, (p) => p.averageBits),
+        }),
       },
     ],
     table: {
@@ -97,19 +117,19 @@ function damage({ points }: SweepReport): PageSection {
         'budget',
         'average bits',
         'bytes',
-        'damage x 10^3',
-        '±',
+        unit.title,
+        ...(errors ? ['±'] : []),
         'accuracy',
-        'cross-entropy',
-        'changed',
+        'cross-entropy, nats',
+        'predictions changed',
       ],
       rows: points.map((p) => [
         p.kind,
         formatNumber(p.budget, 3),
-        formatNumber(p.averageBits, 4),
+        p.averageBits.toFixed(3),
         formatCount(p.bytes),
-        significant(p.damage * 1e3),
-        p.damageError === null ? undefined : significant(p.damageError * 1e3),
+        unit.format(p.damage),
+        ...(errors ? [unit.format(p.damageError)] : []),
         p.accuracy === null ? undefined : formatPercent(p.accuracy),
         p.crossEntropy === null ? undefined : formatNumber(p.crossEntropy, 5),
         p.flips === null ? undefined : formatPercent(p.flips),
@@ -121,26 +141,37 @@ function damage({ points }: SweepReport): PageSection {
 
 function accuracy({ points, accuracy: float }: SweepReport): PageSection | undefined {
   if (float === null) return undefined;
+  const low = float - MOST_LOST;
+  const below = points.filter((p) => p.accuracy !== null && p.accuracy < low).length;
+  const kinds = KINDS.filter((kind) => points.some((p) => p.kind === kind));
   return {
     title: 'Accuracy',
+    text:
+      below === 0
+        ? []
+        : [
+            `${below} of ${points.length} files that lose more than ${formatPercent(MOST_LOST, 0)} are left out of the picture; the table above has them.`,
+          ],
     pictures: [
       {
-        description: `Held-out accuracy against average bits; fp32 has ${formatPercent(float)}. The table above has the figures.`,
-        height: 320,
-        option: {
-          grid: GRID,
-          legend: LEGEND,
-          xAxis: axis('value', 'average bits a weight', { scale: true, nameGap: 30 }),
-          yAxis: axis('value', 'accuracy', { scale: true, nameGap: 50 }),
-          series: KINDS.map((kind, i) => ({
+        description: `Held-out accuracy against average bits a weight; fp32 has ${formatPercent(float)}. The table above has the figures.`,
+        draw: plot({
+          height: 240,
+          legend: kinds,
+          x: axis('value', 'average bits a weight, scales counted', { scale: true, nameGap: 30 }),
+          y: axis('value', 'accuracy, %', { scale: true, nameGap: 50 }),
+          series: kinds.map((kind) => ({
             name: kind,
             type: 'line',
+            symbol: (['circle', 'rect', 'triangle'] as const)[KINDS.indexOf(kind)],
             symbolSize: 6,
-            lineStyle: { type: kind === 'guided' ? 'solid' : 'dashed' },
-            itemStyle: { color: SERIES[i] },
-            data: points.filter((p) => p.kind === kind).map((p) => [p.averageBits, p.accuracy]),
+            lineStyle: { type: (['solid', 'dashed', 'dotted'] as const)[KINDS.indexOf(kind)] },
+            itemStyle: { color: SERIES[KINDS.indexOf(kind)] },
+            data: points.flatMap((p) =>
+              p.kind === kind && p.accuracy !== null && p.accuracy >= low ? [[p.averageBits, 100 * p.accuracy]] : [],
+            ),
           })),
-        },
+        }),
       },
     ],
   };
