@@ -33,7 +33,7 @@ import {
   differenceOf,
   median,
   objectionTo,
-  rangesOf,
+  naturesOf,
   runtimesFor,
   type Values,
 } from '../src/verify/runtime.ts';
@@ -241,7 +241,7 @@ async function inRuntime(
   });
   const model = readModel(written);
   const against = (ours: readonly Values[], theirs: readonly Values[] | undefined) =>
-    theirs ? differenceOf(wasm, ours, theirs, rangesOf(model)) : undefined;
+    theirs ? differenceOf(wasm, ours, theirs, naturesOf(model)) : undefined;
   const own = outputsOf(model, subject.feeds);
   const difference = against(own, outcome.outputs.written);
   const before = outputsOf(readModel(subject.bytes), subject.feeds);

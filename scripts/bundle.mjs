@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 import { minifySync } from 'vite';
+import { colourless } from './colourless.mjs';
 import { usedMessages } from './proto.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -41,15 +42,6 @@ const builtins = {
     onLoad({ filter: /./, namespace: 'builtin-import' }, ({ path }) => ({
       contents: `export { default } from '${path}'`,
     }));
-  },
-};
-
-/** cli-table3 loads this only for tables that ask it for colours; Kappa's never do. */
-const colourless = {
-  name: 'colourless',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
-    onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
   },
 };
 

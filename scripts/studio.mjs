@@ -6,6 +6,8 @@ import { createServer } from 'node:http';
 import { dirname, join, normalize, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
+import { colourless } from './colourless.mjs';
+import { usedMessages } from './proto.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const out = join(root, 'dist', 'studio');
@@ -40,17 +42,15 @@ const common = {
   outdir: 'dist/studio',
 };
 
-/** Importing cli-table3 does nothing: a file that makes no table with it does not have it. What it loads for colours is never asked for. */
+/** Importing cli-table3 does nothing: a file that makes no table with it does not have it. */
 const tables = {
   name: 'tables',
-  setup({ onResolve, onLoad, resolve }) {
+  setup({ onResolve, resolve }) {
     onResolve({ filter: /^cli-table3$/ }, async ({ path, kind, resolveDir, pluginData }) => {
       if (pluginData === tables) return undefined;
       const found = await resolve(path, { kind, resolveDir, pluginData: tables });
       return { ...found, sideEffects: false };
     });
-    onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
-    onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
   },
 };
 
@@ -62,11 +62,11 @@ function write(name, bytes) {
 
 export async function makeStudio() {
   rmSync(out, { recursive: true, force: true });
-  const page = await build({ ...common, entryPoints: { studio: 'web/studio.ts' }, plugins: [tables] });
+  const page = await build({ ...common, entryPoints: { studio: 'web/studio.ts' }, plugins: [tables, colourless] });
   const workers = await build({
     ...common,
     entryPoints: { worker: 'web/worker.ts', solve: 'web/solve.ts', draw: 'web/draw.ts', runtime: 'web/runtime.ts' },
-    plugins: [tables],
+    plugins: [tables, colourless, usedMessages],
     splitting: true,
   });
   const hash = createHash('sha256');

@@ -17,6 +17,7 @@ import { build } from 'esbuild';
 import pc from 'picocolors';
 import { chromium } from 'playwright-core';
 import { CHROMIUM_FLAGS, chromiumPath } from './chromium.mjs';
+import { colourless } from './colourless.mjs';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** Folders whose tests run in pages where they can: nothing of Node, no native package. */
@@ -63,12 +64,10 @@ function candidates() {
   return [...under('browser', '.browser.ts'), 'math.test.ts', ...ROOMS.flatMap((room) => under(room, '.test.ts'))];
 }
 
-/** test/helpers.ts as pages have it; and no colours for tables, which ask for none. */
+/** test/helpers.ts as pages have it. */
 const helpers = {
   name: 'helpers',
-  setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^@colors\/colors/ }, ({ path }) => ({ path, namespace: 'colourless' }));
-    onLoad({ filter: /./, namespace: 'colourless' }, () => ({ contents: 'module.exports = {}' }));
+  setup({ onResolve }) {
     onResolve({ filter: /\/helpers\.ts$/ }, ({ importer }) =>
       importer.includes(`${sep}browser${sep}`) ? undefined : { path: join(root, 'test', 'browser', 'helpers.ts') },
     );
@@ -95,7 +94,7 @@ async function bundle(files) {
     platform: 'browser',
     splitting: true,
     outdir: '/tests',
-    plugins: [helpers],
+    plugins: [colourless, helpers],
   });
   const served = new Map(outputFiles.map(({ path, contents }) => [path.split(sep).join('/'), contents]));
   const outputs = new Map(

@@ -45,24 +45,24 @@ export class Budget {
     return { plan, pins: this.#pins, least, most };
   }
 
-  /** Predicted damage by average bits, chosen and uniform. */
+  /** Predicted damage by average bits, chosen and uniform: of evenly spaced budgets, and chosen plans where uniform ones lie too. */
   frontier(points: number): { readonly guided: number[][]; readonly uniform: number[][] } {
     const { least, most } = this.#limits;
-    const guided: number[][] = [];
-    const uniform: number[][] = [];
-    const add = (to: number[][], { averageBits, predicted }: Plan) => {
-      if (predicted > 0) to.push([averageBits, predicted]);
-    };
-    for (let i = 0; i < points; i++) {
-      const averageBits = Math.min(most, least + ((most - least) * i) / (points - 1));
-      add(guided, this.#optimizer.optimize({ averageBits }));
+    const budgets = Array.from({ length: points }, (_, i) =>
+      Math.min(most, least + ((most - least) * i) / (points - 1)),
+    );
+    const uniform: Plan[] = [];
+    for (const averageBits of budgets)
       try {
-        add(uniform, this.#optimizer.uniform({ averageBits }));
+        uniform.push(this.#optimizer.uniform({ averageBits }));
       } catch {
         // No width fits all layers at this size.
       }
-    }
-    return { guided, uniform };
+    const all = [...new Set([...budgets, ...uniform.map((plan) => plan.averageBits)])];
+    return {
+      guided: steps(all.map((averageBits) => this.#optimizer.optimize({ averageBits }))),
+      uniform: steps(uniform),
+    };
   }
 
   /**
@@ -104,4 +104,12 @@ function json(text: string): unknown {
   } catch (cause) {
     throw new DataError('the plan: expected JSON', { cause });
   }
+}
+
+/** Average bits and predicted damage of plans by size, those left out that a smaller one does no worse than. */
+function steps(plans: readonly Plan[]): number[][] {
+  const found: number[][] = [];
+  for (const { averageBits, predicted } of [...plans].sort((a, b) => a.averageBits - b.averageBits))
+    if (predicted > 0 && predicted < (found.at(-1)?.[1] ?? Infinity)) found.push([averageBits, predicted]);
+  return found;
 }

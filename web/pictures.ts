@@ -11,15 +11,29 @@ export function frontierSvg(
   { averageBits, predicted }: Pick<Solved['plan'], 'averageBits' | 'predicted'>,
   unit: Measured['table']['unit'],
 ): string {
+  const { title, scale } = damageIn(unit);
+  const shown = (points: number[][]) => points.map(([bits, damage]) => [bits, damage! * scale]);
   const option = {
     grid: { left: 70, right: 20, top: 40, bottom: 50 },
     legend: LEGEND,
     xAxis: axis('value', 'average bits a weight', { scale: true, nameGap: 30 }),
-    yAxis: axis('log', unit === 'kl' ? 'predicted KL (nats)' : `predicted ${damageIn(unit).title}`, { nameGap: 50 }),
+    yAxis: axis('log', `predicted ${title}`, { nameGap: 50 }),
     series: [
-      { name: 'chosen by layer', type: 'line', symbol: 'none', data: guided },
-      { name: 'uniform', type: 'line', symbol: 'none', lineStyle: { type: 'dashed' }, data: uniform },
-      { name: 'this plan', type: 'scatter', symbolSize: 12, data: predicted > 0 ? [[averageBits, predicted]] : [] },
+      { name: 'chosen by layer', type: 'line', step: 'end', symbol: 'none', data: shown(guided) },
+      {
+        name: 'uniform',
+        type: 'line',
+        step: 'end',
+        symbol: 'none',
+        lineStyle: { type: 'dashed' },
+        data: shown(uniform),
+      },
+      {
+        name: 'this plan',
+        type: 'scatter',
+        symbolSize: 12,
+        data: shown(predicted > 0 ? [[averageBits, predicted]] : []),
+      },
     ],
   };
   return svgOf(option, 900, 280, 'frontier');

@@ -135,7 +135,8 @@ async function readSet(folder: string, inputs: readonly ValueInfo[]) {
 
 /** What a folder of data holds: archives or test data sets, not both; neither where it holds images. */
 async function listing(path: string): Promise<{ archives: string[]; sets: string[] }> {
-  const names = (await entriesOf(path)).map(({ name }) => name).sort(byNumber);
+  const found = (await entriesOf(path)).map(({ name }) => name);
+  const names = sortedByNumber(found, (name) => name);
   const archives = names.filter((name) => name.endsWith('.npz'));
   const sets = names.filter((name) => /^test_data_set_\d+$/.test(name));
   if (archives.length > 0 && sets.length > 0)

@@ -13,8 +13,9 @@ import { formatBytes } from '../report/text.ts';
 import {
   boundOf,
   differenceOf,
+  type OutputNature,
   objectionTo,
-  rangesOf,
+  naturesOf,
   type RuntimeMemory,
   type RuntimeName,
   type RuntimeResult,
@@ -178,10 +179,10 @@ async function verifyIn(
   };
   const short = shortage(runtime, own.bytes, both);
   const outcome = short === undefined ? await runTask(task, options) : unstarted(short);
-  const ranges = rangesOf(own.model);
-  const difference = compare(wasm, own.written, outcome.outputs.written, ranges);
-  const originalDifference = compare(wasm, own.original, outcome.outputs.original, ranges);
-  const loss = compare(wasm, own.original, own.written, ranges);
+  const natures = naturesOf(own.model);
+  const difference = compare(wasm, own.written, outcome.outputs.written, natures);
+  const originalDifference = compare(wasm, own.original, outcome.outputs.original, natures);
+  const loss = compare(wasm, own.original, own.written, natures);
   const bound = boundOf(own.model, originalDifference?.relative ?? null, loss?.relative ?? null);
   const [run] = outcome.runs;
   const objection = difference && objectionTo(difference, bound);
@@ -193,7 +194,7 @@ async function verifyIn(
     difference: difference?.relative ?? null,
     bound,
     originalDifference: originalDifference?.relative ?? null,
-    defaultDifference: compare(wasm, own.written, outcome.outputs.defaults, ranges)?.relative ?? null,
+    defaultDifference: compare(wasm, own.written, outcome.outputs.defaults, natures)?.relative ?? null,
     load: times(outcome.load),
     run: times(run),
     memory: judged.status === 'agrees' && small ? await memoryOf(task, own.bytes.original, options) : null,
@@ -224,9 +225,9 @@ function compare(
   wasm: Wasm,
   ours: readonly Values[],
   theirs: readonly Values[] | undefined,
-  ranges: ReadonlyMap<string, number>,
+  natures: ReadonlyMap<string, OutputNature>,
 ) {
-  return theirs && ours.length > 0 ? differenceOf(wasm, ours, theirs, ranges) : undefined;
+  return theirs && ours.length > 0 ? differenceOf(wasm, ours, theirs, natures) : undefined;
 }
 
 /** Status and reason: what was found wrong, or what went wrong, and whose fault that is. */

@@ -14,8 +14,8 @@ import { mergedScales, mergedZeros } from './slices.ts';
  * Any width, with standard operators only, at every opset from 7; runtimes that fold constants decode once, at load.
  *
  * Codes of 8 and 16 bits are stored as integers. Others are stored as bit planes (grid/pack.ts), which shifts of bytes take apart
- * (streams.ts), or, before opset 11 and where there are no zero points, tables: each byte of a plane picks a row of a table, which
- * yields 8 / p codes' shares, in two's complement (codes.ts). Shares have disjoint bits: from opset 18 they are joined by BitwiseOr,
+ * (streams.ts), or, before opset 11, without zero points, and where a scale is not a row's, tables: each byte of a plane picks a row of
+ * a table, which yields 8 / p codes' shares, in two's complement (codes.ts). Shares have disjoint bits: from opset 18 they are joined by BitwiseOr,
  * before it they are added as int32 or floats. Then one Cast, one Sub where there are zero points, one Mul: in fp32 exactly
  * (code - zero) * scale.
  *

@@ -6,7 +6,7 @@ import { joined, signedPlanes } from './codes.ts';
 import { concatenated } from './joined.ts';
 
 /** Some codes of one width. */
-export interface Part {
+export interface Piece {
   readonly bits: number;
   readonly codes: Uint8Array;
 }
@@ -14,7 +14,7 @@ export interface Part {
 /** All codes of a width, and the value they are in once decoded. */
 interface Stream {
   readonly bits: number;
-  readonly parts: readonly Part[];
+  readonly parts: readonly Piece[];
   readonly codes: Uint8Array;
 }
 
@@ -32,8 +32,8 @@ interface Decoded {
  * added as int32.
  */
 export class Streams {
-  readonly #byWidth = new Map<number, Part[]>();
-  readonly #names = new Map<Part, string>();
+  readonly #byWidth = new Map<number, Piece[]>();
+  readonly #names = new Map<Piece, string>();
 
   /** @param signed whether values are code - 2^(bits-1) as int8; else they are the codes as uint8 */
   constructor(
@@ -42,14 +42,14 @@ export class Streams {
     private readonly signed: boolean,
   ) {}
 
-  add(bits: number, codes: Uint8Array): Part {
+  add(bits: number, codes: Uint8Array): Piece {
     const part = { bits, codes };
     this.#byWidth.set(bits, [...(this.#byWidth.get(bits) ?? []), part]);
     return part;
   }
 
   /** The flat value of a part, once all are written. */
-  value(part: Part): string {
+  value(part: Piece): string {
     return this.#names.get(part)!;
   }
 

@@ -9,7 +9,7 @@ export const RUNTIMES = ['onnxruntime-web', 'onnxruntime-node'] as const;
 /** A stock runtime that written files are run in. */
 export type RuntimeName = (typeof RUNTIMES)[number];
 
-/** The runtimes that a file for that target must agree in: of WebGPU's, the same package without a GPU stands for it. */
+/** The runtimes that a file for that target must agree in: for WebGPU the same package stands in, on the processor. */
 export function runtimesFor(target: Target): readonly RuntimeName[] {
   if (target === 'any') return RUNTIMES;
   return target === 'node' ? ['onnxruntime-node'] : ['onnxruntime-web'];
@@ -24,7 +24,7 @@ export const FLOAT_BOUND = 1e-4;
 export const INTEGER_BOUND = 2e-2;
 /** Times the difference that the two engines have on the original which they may have on the written file. */
 const OF_ORIGINAL = 4;
-/** Largest share of elements of an integer output that may differ: a tie decided the other way. */
+/** Largest share of elements of an integer or masked output that may differ: a tie decided the other way. */
 export const CHANGED_BOUND = 1e-2;
 
 /** Times a runtime took, in milliseconds of processor time, medians: the written file's, the original's, and their ratio. */
@@ -81,7 +81,7 @@ export type Values = Readonly<Record<string, Tensor>>;
 export interface OutputDifference {
   /** Of float outputs: largest |a - b| over the largest magnitude of that output on all samples; of probabilities over 1. */
   readonly relative: number;
-  /** Of all other outputs: largest share of elements that differ. */
+  /** Largest share of elements that differ: of all other outputs, and of such as only one engine made 0 by a comparison. */
   readonly changed: number;
   /** The output that differs most, and an output of another type or shape. */
   readonly output: string | null;
@@ -93,17 +93,32 @@ const FLOATS: readonly string[] = ['float', 'double', 'float16', 'bfloat16'];
 /** Operators that pass their first input's values on. */
 const PASSING = /^(Identity|Reshape|Squeeze|Unsqueeze|Flatten|Transpose|Cast|Slice|Gather)$/;
 
-/**
- * Outputs that are probabilities by the operator that makes them, 1 for each: engines compute these to so many places after the point,
- * so that a model that is sure of "no" says 1e-6 or 1.01e-6.
- */
-export function rangesOf({ graph }: Model): ReadonlyMap<string, number> {
-  return new Map(graph.outputs.filter(({ name }) => isProbability(graph, name)).map(({ name }) => [name, 1]));
+/** What is known of an output's values. */
+export interface OutputNature {
+  /** The least that differences are relative to: 1 for probabilities; else 0. */
+  readonly range: number;
+  /** Whether a decision makes some of its values exactly 0. */
+  readonly masked: boolean;
 }
+
+/**
+ * What the operators that make an output say of it. Of probabilities, and products of such, engines compute so many places after the
+ * point, so that a model that is sure of "no" says 1e-6 or 1.01e-6. Where values are kept or made 0 by a comparison, being a local
+ * maximum, say, engines may decide a tie differently.
+ */
+export function naturesOf({ graph }: Model): ReadonlyMap<string, OutputNature> {
+  const nature = (name: string) => ({ range: isProbability(graph, name) ? 1 : 0, masked: isMasked(graph, name) });
+  return new Map(graph.outputs.map(({ name }) => [name, nature(name)]));
+}
+
+const makersOf = ({ nodes }: Graph) => new Map(nodes.flatMap((node) => node.outputs.map((o) => [o, node] as const)));
+
+/** Operators that make booleans, which Cast makes 0 or 1 of. */
+const DECIDING = /^(Equal|Greater(OrEqual)?|Less(OrEqual)?|Not|And|Or|Xor)$/;
 
 /** @param outer what makes the values of the graphs around this one */
 function isProbability(graph: Graph, name: string, outer: ReadonlyMap<string, Node> = new Map(), depth = 0): boolean {
-  const makers = new Map([...outer, ...graph.nodes.flatMap((node) => node.outputs.map((o) => [o, node] as const))]);
+  const makers = new Map([...outer, ...makersOf(graph)]);
   let value = name;
   for (let step = 0; step < 16 && depth < 8; step++) {
     const maker = makers.get(value);
@@ -114,25 +129,41 @@ function isProbability(graph: Graph, name: string, outer: ReadonlyMap<string, No
       const at = maker.outputs.indexOf(value);
       return branches.every((branch) => isProbability(branch, branch.outputs[at]?.name ?? '', makers, depth + 1));
     }
-    if (!PASSING.test(maker.opType)) return false;
+    if (maker.opType === 'Mul') return maker.inputs.every((input) => isProbability(graph, input, outer, depth + 1));
+    if (!PASSING.test(maker.opType)) return DECIDING.test(maker.opType);
     value = maker.inputs[0] ?? '';
   }
   return false;
 }
 
+/** Whether a value is a product one of whose factors a comparison made. */
+function isMasked(graph: Graph, name: string): boolean {
+  const makers = makersOf(graph);
+  const origin = (value: string): Node | undefined => {
+    let maker = makers.get(value);
+    for (let step = 0; step < 16 && maker && PASSING.test(maker.opType); step++)
+      maker = makers.get(maker.inputs[0] ?? '');
+    return maker;
+  };
+  const product = origin(name);
+  return product?.opType === 'Mul' && product.inputs.some((input) => DECIDING.test(origin(input)?.opType ?? ''));
+}
+
 /**
  * Compares what two engines made of the same samples, output by output. NaN equals NaN, an infinity itself.
- * @param ranges of outputs whose differences are told relative to no less than that
+ * A value that one engine keeps and the other masks counts as changed, not as an error.
+ * @param natures what is known of the outputs
  */
 export function differenceOf(
   wasm: Wasm,
   ours: readonly Values[],
   theirs: readonly Values[],
-  ranges: ReadonlyMap<string, number> = new Map(),
+  natures: ReadonlyMap<string, OutputNature> = new Map(),
 ): OutputDifference {
   let found: OutputDifference = { relative: 0, changed: 0, output: null, mismatch: null };
   for (const name of Object.keys(ours[0] ?? {})) {
-    let [error, magnitude, changed, count] = [0, ranges.get(name) ?? 0, 0, 0];
+    const { range, masked } = natures.get(name) ?? { range: 0, masked: false };
+    let [error, magnitude, differing, decided, count] = [0, range, 0, 0, 0];
     let floating = true;
     for (const [i, values] of ours.entries()) {
       const a = values[name]!;
@@ -146,14 +177,18 @@ export function differenceOf(
         const [p, q] = [Number(x[j]!), Number(y[j]!)];
         if (Number.isFinite(p)) magnitude = Math.max(magnitude, Math.abs(p));
         if (p === q || (Number.isNaN(p) && Number.isNaN(q))) continue;
-        changed++;
+        differing++;
+        if (masked && (p === 0 || q === 0)) {
+          decided++;
+          continue;
+        }
         const d = Math.abs(p - q);
         error = Math.max(error, Number.isFinite(d) ? d : Number.MAX_VALUE);
       }
     }
-    if (changed === 0) continue;
+    if (differing === 0) continue;
     const relative = floating ? Math.min(error / (magnitude || 1), Number.MAX_VALUE) : 0;
-    const share = floating ? 0 : changed / count;
+    const share = (floating ? decided : differing) / count;
     const most = relative > found.relative || share > found.changed;
     found = {
       relative: Math.max(found.relative, relative),

@@ -108,8 +108,10 @@ interface Case {
   readonly data: string;
   readonly bits: number;
   readonly widths?: readonly number[];
+  /** A weight that is to have 16 bits. */
+  readonly wide?: string;
   readonly rest?: 'fp16';
-  /** Calibration samples, where rows are to be told apart. */
+  /** Calibration samples, where rows are to have widths of their own. */
   readonly samples?: number;
   /** Formats that some layers must have. */
   readonly formats: readonly string[];
@@ -120,46 +122,43 @@ const RESNET = { name: 'resnet18-fashion', data: 'fashion-calib' };
 const TEXT = { name: 'transformer-text', data: 'text-calib' };
 
 const CASES: readonly Case[] = [
-  { ...MLP, bits: 4.1, formats: ['dense'] },
-  { ...MLP, bits: 9, widths: HARDWARE_WIDTHS, formats: ['nbits', 'dense-bytes'] },
-  { ...RESNET, bits: 4.1, samples: 8, formats: ['dense'] },
-  { ...TEXT, bits: 4.9, rest: 'fp16', formats: ['dense', 'nbits'] },
+  { ...MLP, bits: 4.1, widths: [3, 4, 8, 16], wide: '4.weight', samples: 64, formats: ['dense', 'dense-bytes'] },
+  { ...MLP, bits: 9, widths: HARDWARE_WIDTHS, wide: '2.weight', formats: ['nbits', 'dense-bytes'] },
   { ...TEXT, bits: 8.6, widths: HARDWARE_WIDTHS, formats: ['dense-bytes', 'nbits'] },
+  { ...TEXT, bits: 4.9, rest: 'fp16', formats: ['dense', 'nbits'] },
+  { ...RESNET, bits: 4.1, formats: ['dense'] },
 ];
 
-for (const { name, data, bits, widths, rest, samples, formats } of CASES) {
+for (const { name, data, bits, widths, wide, rest, samples, formats } of CASES) {
   const title = `${name} at ${bits} bits${rest ? `, the rest in ${rest}` : ''}`;
   run(`${title}: WebGPU and Kappa agree`, async () => {
     const wasm = await loadWasm();
     const calibration = datasetFromArrays(readNpz(readFileSync(modelPath(`${data}.npz`))));
-    const fitted = samples === undefined ? {} : { calibration, samples };
-    const settings = { name, bits, target: 'webgpu', widths, rest, ...fitted } as const;
+    const fitted = samples === undefined ? {} : { calibration, samples, unit: 'rows' as const };
+    const pins = wide === undefined ? undefined : new Map([[wide, 16]]);
+    const settings = { name, bits, target: 'webgpu', widths, pins, rest, ...fitted } as const;
     const { bytes, report } = await quantize(wasm, readFileSync(modelPath(`${name}.onnx`)), settings);
-    console.log(
-      Math.round(performance.now()),
-      report.output.format,
-      report.layers.map((l) => `${l.bits} ${l.format}`).join(', '),
-    );
-    for (const format of formats)
-      assert.ok(
-        report.layers.some((l) => l.format === format),
-        format,
-      );
+    const found = new Set(report.layers.map((l) => l.format));
+    for (const format of formats) assert.ok(found.has(format), format);
+    const model = readModel(bytes, name);
+    const has = (opType: string) => model.graph.nodes.some((n) => n.opType === opType);
+    assert.is(has('MatMulNBits'), found.has('nbits'));
+    if (samples !== undefined) assert.ok(has('TopK'), 'rows of different widths');
     const feeds = Object.fromEntries(
       Object.entries(await firstOf(calibration)).map(([key, t]) => {
         const short = t.dtype === 'int64' ? (t.data as BigInt64Array).slice(0, TOKENS) : undefined;
         return [key, short ? tensor('int64', [1, TOKENS], short) : t];
       }),
     );
-    const session = new Session(readModel(bytes, name), wasm);
+    const session = new Session(model, wasm);
     try {
       const expected = session.run(feeds);
-      const found = await onGpu(bytes, feeds);
+      const onCard = await onGpu(bytes, feeds);
       for (const [output, t] of Object.entries(expected)) {
         const values = t.data as Float32Array;
-        assert.is(found[output]?.length, values.length);
+        assert.is(onCard[output]?.length, values.length);
         const largest = values.reduce((m, v) => Math.max(m, Math.abs(v)), 0);
-        const apart = values.reduce((m, v, i) => Math.max(m, Math.abs(v - found[output]![i]!)), 0);
+        const apart = values.reduce((m, v, i) => Math.max(m, Math.abs(v - onCard[output]![i]!)), 0);
         assert.ok(apart <= 1e-4 * largest, `${output}: ${apart} apart, the largest value is ${largest}`);
         console.log(
           Math.round(performance.now()),

@@ -3,12 +3,14 @@ import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { Plan, PlanLayer } from '../../src/allocate/types.ts';
 import { ModelError, UnsupportedError, UsageError } from '../../src/errors.ts';
+import { allGraphs } from '../../src/graph/bodies.ts';
 import { findLayers, Session } from '../../src/graph/index.ts';
 import { fakeQuantize, fitGrid, fromRows, toRows } from '../../src/grid/index.ts';
 import { makeInitializer, makeNode, makeValueInfo, readModel, withGraph, writeModel } from '../../src/onnx/index.ts';
-import type { Model } from '../../src/onnx/model.ts';
+import type { Graph, Model } from '../../src/onnx/model.ts';
 import { PrecisionAwareQuantizer, ROUNDINGS } from '../../src/quantize/index.ts';
 import { type Tensor, tensor } from '../../src/tensor.ts';
+import { body, flag, fn, graph } from '../graph/build.ts';
 import { loadWasm, modelPath, normals, random } from '../helpers.ts';
 import { CASES, model, planFor, separateLayers, weights } from './models.ts';
 import { relativeDifference, RUNTIMES, runIn } from './run.ts';
@@ -25,6 +27,12 @@ const output = (m: Model, feeds: Readonly<Record<string, Tensor>>): Tensor => {
     session.dispose();
   }
 };
+
+/** Names that a graph itself gives a value. */
+const madeIn = ({ initializers, inputs, nodes }: Graph): string[] => [
+  ...[...initializers, ...inputs].map(({ name }) => name),
+  ...nodes.flatMap((n) => n.outputs),
+];
 
 /** x [2, 16] -> MatMul with `w` [16, 20] -> y. */
 function oneLayer(opset = 17, irVersion = 8): Model {
@@ -162,28 +170,40 @@ test('a layer at 32 bits stays as it is, and a plan of such layers leaves the fi
   assert.equal(writeModel(quantizer.quantizeModel(whole, only(whole, { bits: 32 })).model), bytes);
 });
 
-test('names of the model are never taken again', async () => {
+test('names of the model are never taken again: of values, in bodies, in functions', async () => {
   const plain = oneLayer();
-  const m = withGraph(plain, {
-    nodes: [
-      makeNode('Identity', ['x'], ['k0']),
-      makeNode('Identity', ['k0'], ['kq_bytes']),
-      makeNode('Identity', ['kq_bytes'], ['w.q']),
-      makeNode('Identity', ['w.q'], ['w.s']),
-      makeNode('MatMul', ['w.s', 'w'], ['y']),
-    ],
-  });
-  for (const format of ['dense', 'qdq']) {
-    const { model: written } = quantizer.quantizeModel(m, only(m, { bits: 4, format }));
-    const made = [
-      ...written.graph.initializers.map((t) => t.name),
-      ...written.graph.inputs.map((v) => v.name),
-      ...written.graph.nodes.flatMap((n) => n.outputs),
-    ];
-    assert.is(new Set(made).size, made.length);
-    const expected = output(quantizer.quantizeModel(plain, only(plain, { bits: 4, format })).model, feeds);
-    const found = (await runIn('node', writeModel(written), feeds)).y!;
-    assert.ok(relativeDifference(found, expected.data as Float32Array) < 1e-6);
+  for (const format of ['dense', 'integer', 'qdq'] as const) {
+    const plan = (m: Model) => only(m, { bits: 4, format, symmetric: false });
+    const { model: alone } = quantizer.quantizeModel(plain, plan(plain));
+    const taken = madeIn(alone.graph).filter((name) => !['x', 'w', 'y'].includes(name));
+    const [a, b, c = 'c', d = 'd', e = 'e'] = taken;
+    const branch = (op: string, to: string) => body(graph([], [to], [makeNode(op, [a!], [to])]));
+    const m: Model = {
+      ...plain,
+      opsets: new Map([...plain.opsets, ['my', 1]]),
+      functions: [fn('F', 'in', 'out', [makeNode('Neg', ['in'], [e]), makeNode('Neg', [e], ['out'])])],
+      graph: {
+        ...plain.graph,
+        initializers: [...plain.graph.initializers, makeInitializer('yes', flag(true))],
+        nodes: [
+          makeNode('Identity', ['x'], [a!]),
+          makeNode('If', ['yes'], [b!], {
+            then_branch: branch('Identity', c),
+            else_branch: branch('Neg', d),
+          }),
+          makeNode('F', [b!], ['last'], {}, { domain: 'my' }),
+          makeNode('MatMul', ['last', 'w'], ['y']),
+        ],
+      },
+    };
+    const { model: written } = quantizer.quantizeModel(m, plan(m));
+    const made = [...allGraphs(written.graph)].flatMap(madeIn);
+    assert.is(new Set(made).size, made.length, `${made}`);
+    const expected = output(alone, feeds);
+    for (const runtime of RUNTIMES) {
+      const found = (await runIn(runtime, writeModel(written), feeds)).y!;
+      assert.ok(relativeDifference(found, expected.data as Float32Array) < 1e-6, `${format} in ${runtime}`);
+    }
   }
 });
 

@@ -31,7 +31,8 @@ test('the format of each target: what it runs fast, by operator and width', () =
   const dense = ['dense', 'dense', 'dense', 'dense', 'dense'];
   assert.equal(names('any'), [dense, dense, dense]);
   assert.equal(names('web'), [dense, dense, dense]);
-  assert.equal(names('webgpu'), [['dense', 'dense', 'nbits', 'nbits', 'dense'], dense, dense]);
+  const wide = ['dense', 'dense', 'dense', 'dense', 'dense-bytes'];
+  assert.equal(names('webgpu'), [['dense', 'dense', 'nbits', 'nbits', 'dense-bytes'], wide, wide]);
   // Weights that fit the caches are multiplied as floats at least as fast.
   assert.equal(names('node'), [dense, dense, dense]);
   const m = three(17);
@@ -74,6 +75,19 @@ test('rows of different widths, and widths an operator lacks, get the nearest fo
   assert.match(forced(1, 4).reason, /nbits: it serves MatMul and Gemm, not Conv/);
   assert.match(forced(2, 2).reason, /nbits-table: no 2 bits/);
   for (const target of TARGETS) assert.is(chosen(three(17), target, 'dense')(0, 4).format, 'dense');
+});
+
+test('16 bits for webgpu, whose runtime casts no int16, are written byte by byte wherever dense would hold them', () => {
+  const forms = ['dense', 'integer', 'nbits', undefined];
+  for (const forced of forms) {
+    const { format, reason } = chosen(three(17), 'webgpu', forced)(1, 16);
+    assert.is(format, 'dense-bytes', forced);
+    assert.match(reason, /casts no int16/);
+    assert.is(chosen(three(17), 'webgpu', forced)(1, 16, true).format, 'dense-bytes', forced);
+    for (const target of ['any', 'web', 'node'] as const)
+      assert.is(chosen(three(17), target, forced)(1, 16).format, 'dense', `${target} ${forced}`);
+  }
+  assert.is(chosen(three(17), 'webgpu', 'qdq')(1, 16).format, 'qdq');
 });
 
 test('an opset is raised where every operator means the same; else the nearest format needs none', () => {

@@ -10,7 +10,7 @@ import {
   INTEGER_BOUND,
   median,
   objectionTo,
-  rangesOf,
+  naturesOf,
   type RuntimeResult,
   roundsActivations,
   runtimesFor,
@@ -47,15 +47,25 @@ test('NaN equals NaN and an infinity itself, and nothing else', () => {
 
 test('probabilities differ relative to 1, however small they are', () => {
   const model = readModel(network());
-  assert.is(rangesOf(model).size, 0);
+  assert.equal([...naturesOf(model).values()], [{ range: 0, masked: false }]);
   const { nodes } = model.graph;
   const made = (...more: ReturnType<typeof makeNode>[]) => {
     const renamed = nodes.map((n) => (n.outputs[0] === 'logits' ? { ...n, outputs: ['z'], wire: undefined } : n));
-    return rangesOf(withGraph(model, { nodes: [...renamed, ...more] })).get('logits');
+    return naturesOf(withGraph(model, { nodes: [...renamed, ...more] })).get('logits')?.range;
   };
   assert.is(made(makeNode('Sigmoid', ['z'], ['logits'])), 1);
   assert.is(made(makeNode('Softmax', ['z'], ['p']), makeNode('Identity', ['p'], ['logits'])), 1);
-  assert.is(made(makeNode('Tanh', ['z'], ['logits'])), undefined);
+  assert.is(made(makeNode('Tanh', ['z'], ['logits'])), 0);
+  const sure = makeNode('Sigmoid', ['z'], ['p']);
+  const chosen = (by: string) => [
+    makeNode(by, ['p', 'p'], ['chosen']),
+    makeNode('Cast', ['chosen'], ['mask'], { to: { type: 'int', value: 1 } }),
+    makeNode('Mul', ['p', 'mask'], ['logits']),
+  ];
+  const masked = (by: string) => naturesOf(withGraph(model, { nodes: [sure, ...chosen(by)] })).get('logits')?.masked;
+  assert.equal([masked('Equal'), masked('Add')], [true, false]);
+  assert.equal([made(sure, ...chosen('Equal')), made(sure, ...chosen('Add'))], [1, 0]);
+  assert.is(made(makeNode('Mul', ['logits', 'logits'], ['logits'])), 0, 'products without end');
   const branch = (node: ReturnType<typeof makeNode>) => {
     const outputs = [{ name: 'b', elemType: 1, dims: undefined }];
     return { type: 'graph', value: { ...model.graph, nodes: [node], inputs: [], outputs } } as const;
@@ -66,10 +76,20 @@ test('probabilities differ relative to 1, however small they are', () => {
       else_branch: branch(makeNode(name, ['z'], ['b'])),
     });
   const outside = makeNode('Sigmoid', ['z'], ['p']);
-  assert.equal([made(outside, either('Softmax')), made(outside, either('Tanh'))], [1, undefined]);
-  assert.is(made(makeNode('Identity', ['logits'], ['logits'])), undefined, 'a loop ends');
+  assert.equal([made(outside, either('Softmax')), made(outside, either('Tanh'))], [1, 0]);
+  assert.is(made(makeNode('Identity', ['logits'], ['logits'])), 0, 'a loop ends');
   assert.is(differenceOf(wasm, floats(1e-6), floats(2e-6)).relative, 1);
-  assert.ok(differenceOf(wasm, floats(1e-6), floats(2e-6), new Map([['y', 1]])).relative < 1.1e-6);
+  assert.ok(
+    differenceOf(wasm, floats(1e-6), floats(2e-6), new Map([['y', { range: 1, masked: false }]])).relative < 1.1e-6,
+  );
+});
+
+test('of values that a comparison keeps or makes 0, ties count as changed', () => {
+  const nature = new Map([['y', { range: 0, masked: true }]]);
+  const [ours, theirs] = [floats(0.5, 0, 0.25), floats(0.5, 0.125, 0.25)];
+  assert.equal(differenceOf(wasm, ours, theirs, nature), { relative: 0, changed: 1 / 3, output: 'y', mismatch: null });
+  assert.is(differenceOf(wasm, ours, theirs).relative, 0.25);
+  assert.is(differenceOf(wasm, ours, floats(0.5, 0, 0.5), nature).relative, 0.5);
 });
 
 test('half precision, long integers and truth values', () => {
