@@ -153,7 +153,7 @@ test('measuring that was cancelled goes on where it was, and comes to the same',
     const bar = document.getElementById('bar') as HTMLProgressElement;
     new MutationObserver((_, observer) => {
       const stage = document.getElementById('stage')!.textContent;
-      if (stage !== 'measuring layers' || bar.value < 0.3) return;
+      if (stage !== 'pricing widths' || bar.value === 0) return;
       observer.disconnect();
       document.getElementById('cancel')!.click();
     }).observe(bar, { attributes: true });
