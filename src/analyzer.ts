@@ -8,7 +8,6 @@ import { rowGains } from './curvature/jac.ts';
 import { JointMeasurement, weightsOf, widthsIn } from './curvature/joint.ts';
 import { type Checkpoint, type MetricContext, type MetricData, metricNamed } from './curvature/metric.ts';
 import './curvature/metrics.ts';
-import './curvature/jac.ts';
 import { leftOutErrorRows, localErrorRows } from './curvature/rows.ts';
 import { LayerSpectrum, layerSpectrum } from './curvature/spectra.ts';
 import { checkDataset } from './data/check.ts';
@@ -50,6 +49,7 @@ import {
 } from './analyzer/layers.ts';
 import { fewSamplesNote, roundingNotes, shortenedNote } from './analyzer/notes.ts';
 import { type AnalyzerOptions, formatOf, roundingIn, targetOf, widthsOf } from './analyzer/options.ts';
+import { breath } from './progress.ts';
 
 export type { LayerCurvature } from './analyzer/layers.ts';
 export { type AnalyzerOptions, DEFAULT_ROUNDING } from './analyzer/options.ts';
@@ -209,7 +209,7 @@ export class CurvatureQuantizationAnalyzer {
           ? new LayerSpectrum(this.wasm, layer, rows, before.sigmaMax, before.exact, before.by, before.condition)
           : layerSpectrum(this.wasm, layer, rows),
       );
-      if (!before) await new Promise((resolve) => setTimeout(resolve, 0));
+      if (!before) await breath();
     }
     return this.spectra;
   }

@@ -12,13 +12,16 @@ export function cancellable(options: {
   };
 }
 
-/** Milliseconds that work goes on for before timers, signals and rendering have a turn. */
+/** Gives timers, signals and rendering a turn: for loops of long steps. */
+export const breath = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));
+
+/** Milliseconds that work goes on for before these have a turn. */
 const PATIENCE = 50;
 let last = 0;
 
 /** Gives them a turn where they had none for a while: for loops of steps that may be short or long, followed by a look at progress. */
 export async function turn(): Promise<void> {
   if (Date.now() - last < PATIENCE) return;
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await breath();
   last = Date.now();
 }

@@ -1,4 +1,5 @@
 /** The page's elements, and how it speaks. */
+import { breath } from '../src/progress.ts';
 import { Failure } from './client.ts';
 import { adviceOn } from './advice.ts';
 
@@ -66,6 +67,3 @@ export function download(name: string, blob: Blob): void {
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }
-
-/** Lets the page paint and listen, between pieces of work of its own. */
-export const breath = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 0));

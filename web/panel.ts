@@ -1,8 +1,9 @@
 /** The budget: slider, pins, the plan that follows from them. Plans are solved by one worker, drawn by another. */
+import { breath } from '../src/progress.ts';
 import { damageIn } from '../src/report/parts.ts';
 import { formatBytes, formatCount, formatNumber, formatRatio } from '../src/report/text.ts';
 import type { Client } from './client.ts';
-import { alertText, at, breath, element, input } from './dom.ts';
+import { alertText, at, element, input } from './dom.ts';
 import type { DrawCalls, Measured, SolveCalls, Solved } from './protocol.ts';
 
 const DEFAULT_BITS = 4.1;

@@ -1,8 +1,9 @@
 /** The file that was made: its figures, downloads, and how it does beside the original. */
+import { breath } from '../src/progress.ts';
 import { damageIn } from '../src/report/parts.ts';
 import { formatBytes, formatNumber, formatPercent, formatRatio } from '../src/report/text.ts';
 import { Client, type OnProgress } from './client.ts';
-import { announce, at, breath, button, download, element, show } from './dom.ts';
+import { announce, at, button, download, element, show } from './dom.ts';
 import type { Calls, CheckCalls, Comparison, DrawCalls } from './protocol.ts';
 
 export interface Made {

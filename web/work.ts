@@ -1,6 +1,7 @@
 /** One piece of work at a time: the bar, the time left, cancel, and the rest of the page out of reach meanwhile. */
+import { breath } from '../src/progress.ts';
 import type { OnProgress } from './client.ts';
-import { alertText, announce, at, breath, button, show } from './dom.ts';
+import { alertText, announce, at, button, show } from './dom.ts';
 
 const SECTIONS = ['s-model', 's-data', 's-budget', 's-result'];
 

@@ -9,6 +9,7 @@ import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { inWasm, LayerInputs } from './inputs.ts';
 import { RunningStatistics, type Statistics } from './statistics.ts';
+import { breath } from '../progress.ts';
 
 export { MAX_GRAM } from './inputs.ts';
 
@@ -66,7 +67,7 @@ export async function calibrate(
       samples += batch.count;
       batches++;
       options.progress?.(samples, total);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     return { samples, batches, ...collector.read() };
   } finally {

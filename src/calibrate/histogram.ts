@@ -4,6 +4,7 @@ import type { Session } from '../graph/session.ts';
 import { asFloats, FLOATING } from '../grid/weight.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { breath } from '../progress.ts';
 
 /** Cells of a histogram. */
 const CELLS = 4096;
@@ -135,7 +136,7 @@ export async function histogramsOf(
     });
     done += count;
     progress?.(done, total);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breath();
   }
   if (done === 0) throw new DataError('calibration data: expected at least one sample, found none');
   return histograms.map((h) => h.read());

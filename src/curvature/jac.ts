@@ -12,6 +12,7 @@ import { dataFor, type MetricContext, type MetricData, metricNamed, registerMetr
 import './metrics.ts';
 import { type Draw, Projections } from './projection.ts';
 import { leftOutErrorRows, localErrorRows } from './rows.ts';
+import { breath } from '../progress.ts';
 
 /** The width whose error sets each layer's level, where it is among the widths; the narrowest otherwise. */
 const REFERENCE_WIDTH = 4;
@@ -120,7 +121,7 @@ async function gainsOf(
       for (const sum of sums.values()) sum.endBatch();
       samples += count;
       progress('gradients', samples, limit);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     return new Map(
       layers.map((layer) => {

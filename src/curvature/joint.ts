@@ -1,5 +1,5 @@
 import type { Plan } from '../allocate/types.ts';
-import { turn } from '../progress.ts';
+import { breath, turn } from '../progress.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Width } from './candidates.ts';
 import { DamageMeter } from './damage.ts';
@@ -196,7 +196,7 @@ export class JointMeasurement {
       meter.add(reference, session.run(feeds, { weights }));
       at += count;
       progress('measuring allocations together', at - this.range.start, this.samples);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
   }
 }

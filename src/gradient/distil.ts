@@ -4,6 +4,7 @@ import type { Model } from '../onnx/model.ts';
 import { sizeOf, type Tensor, tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { backward } from './backward.ts';
+import { breath } from '../progress.ts';
 
 export interface DistilOptions {
   /** Steps of gradient descent, >= 1. Default 60. */
@@ -67,7 +68,7 @@ export async function distil(
         if (step === steps) after += found.loss;
         else descent.step(found.gradient, 3 * step < 2 * steps ? RATE : RATE / 3);
         progress?.(b * steps + step, batches.length * steps);
-        await new Promise((resolve) => setTimeout(resolve, 0));
+        await breath();
       }
       inputs.push(descent.value);
     }

@@ -6,7 +6,7 @@ import { DamageMeter } from '../curvature/damage.ts';
 import { loadOperators, Session } from '../graph/index.ts';
 import { makeInitializer, makeNode, withGraph } from '../onnx/index.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import type { Progress } from '../progress.ts';
+import { breath, type Progress } from '../progress.ts';
 import { insertSites } from '../quantize/activations/insert.ts';
 import type { Site } from '../quantize/activations/place.ts';
 import { type ActivationType, INTEGER_OPSET, limitsOf, type SiteGrid } from '../quantize/activations/write.ts';
@@ -65,7 +65,7 @@ export async function groupDamages(
             meters[i]![j]!.add(reference, session.rerun(trace, on));
           }
           progress('measuring activations', done * groups.length + i * count, data.samples * groups.length);
-          await new Promise((resolve) => setTimeout(resolve, 0));
+          await breath();
         }
       } finally {
         session.release(trace);
@@ -148,7 +148,7 @@ export async function damageOf(
       const reference = references.get(batch) ?? analyzer.session.run(feeds);
       references.set(batch++, reference);
       meter.add(reference, session.run(feeds));
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
   } finally {
     session.dispose();

@@ -6,7 +6,7 @@ import { loadOperators } from '../graph/load.ts';
 import { prepareModel } from '../graph/prepare.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
-import type { Progress } from '../progress.ts';
+import { breath, type Progress } from '../progress.ts';
 import type { CompareReport } from '../report/types.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
@@ -75,7 +75,7 @@ export async function compareModels(
       });
       samples += batch.count;
       options.progress?.('comparing', samples, total);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     const tensors = [...sums].map(([name, s]) => ({ name, opType: s.opType, dims: s.dims, ...figures(s) }));
     return {

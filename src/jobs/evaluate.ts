@@ -5,7 +5,7 @@ import { DataError, ModelError } from '../errors.ts';
 import { loadOperators } from '../graph/load.ts';
 import { Session } from '../graph/session.ts';
 import type { Model } from '../onnx/model.ts';
-import { cancellable, type Progress } from '../progress.ts';
+import { breath, cancellable, type Progress } from '../progress.ts';
 import type { EvaluationReport } from '../report/types.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import { QuantizationValidator, type ValidationReport } from '../verify/validator.ts';
@@ -64,7 +64,7 @@ export async function evaluateModels(
       index++;
       done += batch.count;
       progress('evaluating', done, total);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     return summarize(validator.report(), reference !== null);
   } finally {

@@ -1,4 +1,4 @@
-import type { Progress } from '../progress.ts';
+import { breath, type Progress } from '../progress.ts';
 import { batchesFor, checkDataset } from '../data/check.ts';
 import type { Dataset } from '../data/dataset.ts';
 import { DataError, UsageError } from '../errors.ts';
@@ -84,17 +84,9 @@ async function onSamples(
     parts.push(made);
     done += count;
     progress?.('running', done, samples);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breath();
   }
-  return Object.fromEntries(
-    Object.keys(parts[0]!).map((name) => [
-      name,
-      joined(
-        parts.map((p) => p[name]!),
-        name,
-      ),
-    ]),
-  );
+  return allOf(parts);
 }
 
 function checkCount(name: string, t: Tensor, n: number): void {
@@ -132,19 +124,9 @@ async function inBatches(
     for (const [name, t] of Object.entries(made)) if (!outputs.has(name)) checkCount(name, t, n);
     parts.push(made);
     progress?.('running', start + n, count);
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breath();
   }
-  return Object.fromEntries(
-    Object.keys(parts[0]!).map((name) => [
-      name,
-      outputs.has(name)
-        ? parts.at(-1)![name]!
-        : joined(
-            parts.map((p) => p[name]!),
-            name,
-          ),
-    ]),
-  );
+  return allOf(parts, outputs);
 }
 
 /** @throws DataError for a state whose input or output the model has not, or that starts from nothing */
@@ -160,6 +142,14 @@ function checkState(session: Session, feeds: ReadonlyMap<string, Tensor>, state:
 function cut(t: Tensor, start: number, n: number): Tensor {
   const each = t.data.length / t.dims[0]!;
   return { dtype: t.dtype, dims: [n, ...t.dims.slice(1)], data: t.data.subarray(start * each, (start + n) * each) };
+}
+
+/** The batches' outputs as one. @param carried outputs of which the last batch's is what was asked for */
+function allOf(parts: readonly Record<string, Tensor>[], carried: ReadonlySet<string> = new Set()) {
+  const of = (name: string) => parts.map((p) => p[name]!);
+  return Object.fromEntries(
+    Object.keys(parts[0]!).map((name) => [name, carried.has(name) ? of(name).at(-1)! : joined(of(name), name)]),
+  );
 }
 
 function joined(parts: readonly Tensor[], name: string): Tensor {

@@ -6,7 +6,7 @@ import { type Coded, decode, encode, type GridSpec } from '../grid/index.ts';
 import { retarget } from '../grid/rounding/target.ts';
 import { weightOfRows } from '../grid/weight.ts';
 import type { Model, Node } from '../onnx/model.ts';
-import type { Progress } from '../progress.ts';
+import { breath, type Progress } from '../progress.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { Stages, type Values } from './stages.ts';
@@ -100,7 +100,7 @@ export async function sequentialPass(wasm: Wasm, options: SequentialOptions): Pr
       const { bits, rowBits } = planned.get(layer.weight)!;
       const bias = options.bias?.(layer, rowBits ?? bits);
       if (bias) weights.set(bias.name, bias.tensor);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
   }
   progress?.('quantizing in sequence', groups.length, groups.length);
@@ -203,7 +203,7 @@ async function measure(
       kept += bytesOf(before.next) + (same ? 0 : bytesOf(after.next));
       if (kept > most && i + 1 < pairs.length) pairs.length = i + 1;
       progress?.('quantizing in sequence', index, stages.count);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     return new Map(
       sums.flatMap(({ layers, inputs }) => {

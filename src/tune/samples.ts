@@ -5,6 +5,7 @@ import { DataError } from '../errors.ts';
 import type { Session } from '../graph/session.ts';
 import { sizeOf, type Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
+import { breath } from '../progress.ts';
 
 /** Predictions of one step, about, and the bounds of its samples. */
 const PREDICTIONS = 1024;
@@ -99,7 +100,7 @@ export class Samples {
       step();
       const { feeds, reference } = await this.at(i);
       meter.add(reference, this.source.session.run(feeds, { weights }));
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     return meter.read();
   }

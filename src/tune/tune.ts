@@ -3,7 +3,7 @@ import { backward } from '../gradient/backward.ts';
 import type { Layer } from '../graph/layers.ts';
 import type { Coded } from '../grid/index.ts';
 import type { Model } from '../onnx/model.ts';
-import type { Progress } from '../progress.ts';
+import { breath, type Progress } from '../progress.ts';
 import type { Tensor } from '../tensor.ts';
 import type { Wasm } from '../wasm/wasm.ts';
 import { tunableInitializers } from './initializers.ts';
@@ -110,7 +110,7 @@ export async function tune(wasm: Wasm, input: TuneInput): Promise<Tuned> {
         last = best.heldOut;
       }
     }
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breath();
   }
   const tuning = best.kept === 0 ? before.tuning : await onTuning(best.tensors);
   report();

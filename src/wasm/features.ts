@@ -51,3 +51,10 @@ export function fastestBuild(): Build {
 function validates(body: readonly number[]): boolean {
   return typeof WebAssembly === 'object' && WebAssembly.validate(probe(body));
 }
+
+/** Whether it is a compiled module, of this realm or another: Next.js runs edge functions in a realm of their own, modules come from outside. */
+export function isModule(source: unknown): source is WebAssembly.Module {
+  return (
+    source instanceof WebAssembly.Module || Object.prototype.toString.call(source) === '[object WebAssembly.Module]'
+  );
+}

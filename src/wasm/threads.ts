@@ -1,4 +1,5 @@
 import { Arena, INITIAL_PAGES, PAGE, PAGES } from './arena.ts';
+import { isModule } from './features.ts';
 import type { Kernels } from './kernels.ts';
 import { Pool } from './pool.ts';
 import { withSharedMemory } from './shared.ts';
@@ -29,7 +30,7 @@ export async function engine(
   const reserved = spawn && reserve(maxBytes);
   if (reserved === undefined || spawn === undefined) return undefined;
   const { memory, limit } = reserved;
-  const compiled = source instanceof WebAssembly.Module;
+  const compiled = isModule(source);
   const module = compiled ? source : await WebAssembly.compile(withSharedMemory(bytesOf(source), PAGES));
   let k: Kernels;
   try {

@@ -1,7 +1,7 @@
 import { instantiate } from '@assemblyscript/loader';
 import { ADDRESSABLE, Arena, INITIAL_PAGES } from './arena.ts';
 import { type KernelCall, KernelError } from './calls.ts';
-import { type Build, supportsThreads } from './features.ts';
+import { type Build, isModule, supportsThreads } from './features.ts';
 import type { Kernels } from './kernels.ts';
 import type { Pool } from './pool.ts';
 import type { Spawn } from './worker.ts';
@@ -101,13 +101,6 @@ export class Wasm {
     this.#pool?.close();
     this.#pool = undefined;
   }
-}
-
-/** Whether it is a compiled module, of this realm or another: Next.js runs edge functions in a realm of their own, modules come from outside. */
-function isModule(source: unknown): source is WebAssembly.Module {
-  return (
-    source instanceof WebAssembly.Module || Object.prototype.toString.call(source) === '[object WebAssembly.Module]'
-  );
 }
 
 async function load(source: BufferSource | WebAssembly.Module, memory: WebAssembly.Memory): Promise<Kernels> {

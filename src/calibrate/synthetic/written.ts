@@ -2,6 +2,7 @@ import type { Session } from '../../graph/index.ts';
 import type { Wasm } from '../../wasm/wasm.ts';
 import { type Tensor, tensor } from '../../tensor.ts';
 import type { Draws } from './draws.ts';
+import { breath } from '../../progress.ts';
 
 /** What reads tokens and tells the next one of each. */
 export interface Writer {
@@ -94,7 +95,7 @@ export async function write(
           put(tokens, at, token);
         }
       progress(pass * n + start + count, passes * n);
-      await new Promise((resolve) => setTimeout(resolve, 0));
+      await breath();
     }
     if (pass === FIRST_FROM - 1 && length > FIRST_FROM) {
       for (let s = 0; s < n; s++) put(tokens, s * length, Number(tokens.data[s * length + FIRST_FROM]));

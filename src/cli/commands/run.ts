@@ -19,6 +19,7 @@ import {
   parseBatch,
 } from '../flags.ts';
 import { checkOutputs, writeAll } from '../outputs.ts';
+import { breath } from '../../progress.ts';
 
 interface Flags extends CommonFlags, ImageFlags, KernelFlags {
   readonly inputs: string;
@@ -85,7 +86,7 @@ async function run(context: Context, path: string, flags: Flags): Promise<void> 
     progress: context.progress,
   });
   // the work may have been one step, during which Ctrl-C could not be heard
-  await new Promise((resolve) => setTimeout(resolve, 0));
+  await breath();
   context.check();
   await writeAll([{ ...output, data: writeNpz(made) }]);
   const outputs = [...made].map(([name, { dtype, dims }]) => ({ name, type: dtype, dims }));

@@ -11,6 +11,7 @@ import { MAX_IMAGE_BYTES } from './paths.ts';
 import { toColour, toGrey } from './picture.ts';
 import { bytesOf, decodeImage } from './read.ts';
 import { type Target, targetOf, writeValues } from './target.ts';
+import { breath } from '../../progress.ts';
 
 /** Pixels of samples that are kept for a second pass, in bytes. */
 const KEPT_BYTES = 2 ** 28;
@@ -48,7 +49,7 @@ export async function imagesDataset(
     const pixels = await decoded(images[i]!.file, target, name);
     if (kept.size < room) kept.set(i, pixels);
     if (Date.now() - turn < TURN_MS) return pixels;
-    await new Promise((resolve) => setTimeout(resolve, 0));
+    await breath();
     turn = Date.now();
     return pixels;
   };
